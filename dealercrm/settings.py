@@ -78,7 +78,6 @@ INSTALLED_APPS = [
     "vehicles",
     "service",
     "followups",
-    "insights",
 ]
 
 MIDDLEWARE = [
@@ -220,7 +219,6 @@ if IS_PRODUCTION:
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-
 
 
 LOGGING = {

@@ -1,0 +1,60 @@
+"""What every request needs to know about the person behind it."""
+
+from collections.abc import Callable
+
+import pghistory
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import translation
+
+from accounts.permissions import memberships_of
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+# Pages that a signed-in person reaches even without a membership: they can always sign out.
+OPEN_PREFIXES = ("/accounts/", "/static/", "/language/")
+
+
+class LanguageMiddleware:
+    """The reader's language: from the own setting, else from the browser, else Chinese (screens.md)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        chosen = getattr(request.user, "language", "") if request.user.is_authenticated else ""
+        language = chosen or translation.get_language_from_request(request)
+        translation.activate(language)
+        request.LANGUAGE_CODE = translation.get_language() or settings.LANGUAGE_CODE
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Language", request.LANGUAGE_CODE)
+        return response
+
+
+class MembershipMiddleware:
+    """A signed-in user belongs to a store or to the group; anybody else is told so and sees nothing."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if (
+            request.user.is_authenticated
+            and not request.path.startswith(OPEN_PREFIXES)
+            and not memberships_of(request.user)
+        ):
+            return render(request, "accounts/no_membership.html", status=403)
+        return self.get_response(request)
+
+
+class HistoryMiddleware:
+    """Writes the acting user beside every change that the database triggers record."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method in ("GET", "HEAD", "OPTIONS") or not request.user.is_authenticated:
+            return self.get_response(request)
+        with pghistory.context(user=request.user.pk, url=request.path):
+            return self.get_response(request)
