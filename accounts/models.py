@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -50,7 +52,7 @@ class User(AbstractUser):
         _("language"), max_length=10, choices=Language, blank=True, help_text=_("Empty: as the browser asks.")
     )
 
-    objects = UserManager()
+    objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
         ordering = ("name", "pk")

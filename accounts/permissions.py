@@ -1,12 +1,14 @@
 """Who may do what where: the table of domain §10 as predicates. Views, actions and templates ask these."""
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from django.db.models import Q, QuerySet
 
 from accounts.choices import Role
-from accounts.models import Membership, User
+
+if TYPE_CHECKING:
+    from accounts.models import Membership, User
 
 QueryT = TypeVar("QueryT", bound=QuerySet)
 
@@ -29,7 +31,7 @@ class Access:
         return not (self.whole_group or self.store_ids or self.own_store_ids)
 
 
-def memberships_of(user: User) -> list[Membership]:
+def memberships_of(user: "User") -> list["Membership"]:
     """Return the active memberships of a user, read once per user object (that is, once per request)."""
     cached = getattr(user, "_active_memberships", None)
     if cached is None:
@@ -38,7 +40,7 @@ def memberships_of(user: User) -> list[Membership]:
     return cached
 
 
-def has_role(user: User, *roles: str, store_id: int | None = None) -> bool:
+def has_role(user: "User", *roles: str, store_id: int | None = None) -> bool:
     """Tell whether a user holds one of the roles: anywhere, or in a given store (group roles hold everywhere)."""
     return any(
         m.role in roles and (store_id is None or m.store_id is None or m.store_id == store_id)
@@ -46,7 +48,7 @@ def has_role(user: User, *roles: str, store_id: int | None = None) -> bool:
     )
 
 
-def customer_access(user: User) -> Access:
+def customer_access(user: "User") -> Access:
     """Return whose customer files, cars and tasks a user may see (domain §10, row "Customer view").
 
     A system administrator sees none by default: the role runs the system, it does not call customers.
@@ -61,7 +63,7 @@ def customer_access(user: User) -> Access:
     )
 
 
-def within_reach(queryset: QueryT, user: User, *, own: str) -> QueryT:
+def within_reach(queryset: QueryT, user: "User", *, own: str) -> QueryT:
     """Narrow rows that have a ``store`` to those a user may see; ``own`` is the path to the sales consultant.
 
     Every ``visible_to`` of customer data goes through here, so that there is one place to look at.
@@ -74,7 +76,7 @@ def within_reach(queryset: QueryT, user: User, *, own: str) -> QueryT:
     return queryset.filter(Q(store_id__in=access.store_ids) | Q(store_id__in=access.own_store_ids, **{own: user}))
 
 
-def job_store_ids(user: User) -> frozenset[int] | None:
+def job_store_ids(user: "User") -> frozenset[int] | None:
     """Return the stores whose jobs, rules and alarms a user answers for; None means all of them."""
     memberships = memberships_of(user)
     if any(m.role in (Role.GROUP_MANAGER, Role.SYSTEM_ADMIN) for m in memberships):
@@ -82,41 +84,41 @@ def job_store_ids(user: User) -> frozenset[int] | None:
     return frozenset(m.store_id for m in memberships if m.role in MANAGER_ROLES and m.store_id)
 
 
-def is_manager(user: User, store_id: int | None = None) -> bool:
+def is_manager(user: "User", store_id: int | None = None) -> bool:
     """Tell whether a user leads people: somewhere, or in a given store."""
     return has_role(user, *MANAGER_ROLES, store_id=store_id)
 
 
-def can_work_tasks(user: User) -> bool:
+def can_work_tasks(user: "User") -> bool:
     """Tell whether a user calls customers: every role of a store does (domain §10, row "Follow-up tasks")."""
     return has_role(user, *STAFF_ROLES, *MANAGER_ROLES)
 
 
-def can_see_jobs(user: User) -> bool:
+def can_see_jobs(user: "User") -> bool:
     """Tell whether a user may look at job runs: managers, the group, administrators and auditors."""
     return is_manager(user) or has_role(user, Role.GROUP_MANAGER, Role.SYSTEM_ADMIN, Role.AUDITOR)
 
 
-def can_run_jobs(user: User) -> bool:
+def can_run_jobs(user: "User") -> bool:
     """Tell whether a user may start a job by hand: managers for their store, administrators for all."""
     return is_manager(user) or has_role(user, Role.SYSTEM_ADMIN)
 
 
-def can_see_care_plan(user: User) -> bool:
+def can_see_care_plan(user: "User") -> bool:
     """Tell whether a user may read the care plan: everybody whose work it makes, and the auditor."""
     return bool(memberships_of(user))
 
 
-def can_edit_care_plan(user: User) -> bool:
+def can_edit_care_plan(user: "User") -> bool:
     """Tell whether a user may change the group's care plan (domain §10, row "Settings")."""
     return has_role(user, Role.GROUP_MANAGER, Role.SYSTEM_ADMIN)
 
 
-def can_edit_store_care_plan(user: User, store_id: int) -> bool:
+def can_edit_store_care_plan(user: "User", store_id: int) -> bool:
     """Tell whether a user may override rules for one store."""
     return can_edit_care_plan(user) or has_role(user, Role.GENERAL_MANAGER, store_id=store_id)
 
 
-def sees_masked_only(user: User) -> bool:
+def sees_masked_only(user: "User") -> bool:
     """Tell whether a user never sees personal data in clear: auditors and the group look at masked rows."""
     return not can_work_tasks(user)

@@ -16,7 +16,7 @@ class StoreQuerySet(models.QuerySet):
 
     def visible_to(self, user: "User") -> Self:
         """Stores that a user works in; all of them for a member of the group (domain §10)."""
-        mine = user.memberships.filter(is_active=True)  # type: ignore[attr-defined]
+        mine = user.memberships.filter(is_active=True)
         return self.filter(Q(pk__in=mine.values("store")) | Q(models.Exists(mine.filter(store=None))))
 
 

@@ -21,7 +21,7 @@ def add_months(anchor: date, months: int) -> date:
 
 
 def anchors_of(nominal: date, months: int) -> Iterator[date]:
-    """Yield every anchor for which ``add_months(anchor, months) == nominal``: the inverse, one to four dates or none."""
+    """Yield every anchor for which ``add_months(anchor, months) == nominal``: one to four dates or none."""
     candidate = add_months(nominal.replace(day=1), -months)
     last_day = calendar.monthrange(candidate.year, candidate.month)[1]
     nominal_is_month_end = nominal.day == calendar.monthrange(nominal.year, nominal.month)[1]

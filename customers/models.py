@@ -1,4 +1,4 @@
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pghistory
 from django.conf import settings
@@ -29,8 +29,11 @@ from customers.choices import (
 from customers.querysets import CustomerQuerySet
 from customers.rules import mask_mobile
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
-def _staff_key(label: str, related_name: str) -> models.ForeignKey:
+
+def _staff_key(label: "StrOrPromise", related_name: str) -> models.ForeignKey:
     return models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=label,

@@ -11,7 +11,7 @@ LANDLINE = re.compile(r"0\d{2,3}-?\d{7,8}(-\d{1,6})?")
 
 
 def normalise_mobile(text: str) -> str:
-    """Return a mobile number without spaces, hyphens, full-width digits and +86; the input is returned as it is read."""
+    """Return a mobile number without spaces, hyphens, full-width digits and +86."""
     text = unicodedata.normalize("NFKC", text)
     text = re.sub(r"[\s\-()·]", "", text)
     return re.sub(r"^(\+?86|0086)(?=1\d{10}$)", "", text)
@@ -46,7 +46,8 @@ def name_search_terms(name: str) -> NameSearchTerms:
     Surnames with a reading of their own (单 shàn, 区 ōu) are read as pypinyin's dictionary has them.
     """
     compact = re.sub(r"\s+", "", unicodedata.normalize("NFKC", name)).lower()
-    syllables = lazy_pinyin(compact, style=Style.NORMAL, errors=lambda text: list(text), v_to_u=False)
+    # What is not Chinese counts character by character; the library takes a list here, its annotation does not say so.
+    syllables = lazy_pinyin(compact, style=Style.NORMAL, errors=list, v_to_u=False)  # type: ignore[arg-type]
     grams = sorted({compact[i : i + size] for size in (1, 2) for i in range(len(compact) - size + 1)})
     return NameSearchTerms(
         pinyin="".join(syllables)[:240], initials="".join(s[:1] for s in syllables)[:60], grams=grams

@@ -23,7 +23,7 @@ class VehicleQuerySet(models.QuerySet):
 class PolicyQuerySet(models.QuerySet):
     def current(self) -> Self:
         """Policies that no later one of the same kind has replaced: only their end has to be spoken about."""
-        later = self.model.objects.filter(
+        later = self.model._default_manager.filter(
             vehicle=OuterRef("vehicle"), kind=OuterRef("kind"), ends_on__gt=OuterRef("ends_on")
         )
         return self.filter(~Exists(later))
