@@ -137,7 +137,7 @@ class Layout:
         return f"unix://{self.valkey_socket}?db=0"
 
 
-# --- What the settings call ---------------------------------------------------------------------------------------
+# --- What the settings call ---
 
 
 def database_url(env: "environ.Env", base_dir: Path) -> str:
@@ -169,7 +169,7 @@ def _embedded(env: "environ.Env", base_dir: Path) -> Layout:
     return layout
 
 
-# --- Users ---------------------------------------------------------------------------------------------------------
+# --- Users ---
 
 _held: dict[Path, int] = {}  # var directory -> descriptor with the shared lock
 
@@ -333,7 +333,7 @@ def _plain_environment() -> dict[str, str]:
     return kept | {"LC_ALL": "C", "TZ": "UTC", "PYTHONUTF8": "1"}
 
 
-# --- The keeper ------------------------------------------------------------------------------------------------------
+# --- The keeper ---
 
 
 def keep(layout: Layout, ready_fd: int) -> None:
@@ -378,7 +378,7 @@ def _tail(log: Path, lines: int = 15) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
 
 
-# --- PostgreSQL --------------------------------------------------------------------------------------------------------
+# --- PostgreSQL ---
 
 
 def postgres_program(name: str) -> Path:
@@ -534,7 +534,7 @@ def _stop_postgres(layout: Layout) -> None:
     _stop_process(lambda: _postmaster(layout), signal.SIGINT)
 
 
-# --- Valkey --------------------------------------------------------------------------------------------------------------
+# --- Valkey ---
 
 
 def _valkey(layout: Layout) -> tuple[int, str] | None:
@@ -593,7 +593,7 @@ def _stop_valkey(layout: Layout) -> None:
     _stop_process(lambda: _valkey(layout), signal.SIGTERM)
 
 
-# --- Processes -------------------------------------------------------------------------------------------------------------
+# --- Processes ---
 
 _children: list[subprocess.Popen[bytes]] = []
 

@@ -13,8 +13,8 @@ if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
     os.environ.setdefault("DATABASE_URL", _servers.database_url)
     os.environ.setdefault("REDIS_URL", _servers.redis_url)
 
-from dealercrm.settings import *  # noqa: E402, F403 - the servers come first
-from dealercrm.settings import CACHES, REDIS_URL, STORAGES  # noqa: E402
+from dealercrm.settings import *  # noqa: F403 - the servers come first
+from dealercrm.settings import CACHES, INSTALLED_APPS, MIDDLEWARE, REDIS_URL, STORAGES
 
 # Workers of xdist share one Valkey: each takes a database of its own (there are 16).
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 16
@@ -29,3 +29,7 @@ CELERY_TASK_EAGER_PROPAGATES = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed; nothing to protect here
 STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+
+# Every request of a test fails on an N+1 query.
+INSTALLED_APPS = [*INSTALLED_APPS, "zeal"]
+MIDDLEWARE = ["zeal.middleware.zeal_middleware", *MIDDLEWARE]
