@@ -26,7 +26,7 @@ setup: ## Prepare .venv with the pinned requirements (quick when nothing has cha
 	@$(VENV_PYTHON) tools/messages.py --compile
 
 run: setup ## Set everything up and serve the site with web, worker and beat; Ctrl-C stops all of it
-	@HOST="$(HOST)" PORT="$(PORT)" exec $(VENV_PYTHON) -m dealercrm.serve
+	@exec $(VENV_PYTHON) -m dealercrm.serve --host "$(HOST)" --port "$(PORT)"
 
 test: unit e2e ## Every test: first the quick ones, then those in a real browser
 

@@ -171,7 +171,7 @@ def _embedded(env: "environ.Env", base_dir: Path) -> Layout:
 
 # --- Users ---
 
-_held: dict[Path, int] = {}  # var directory -> descriptor with the shared lock
+_held: dict[Layout, int] = {}  # with the descriptor that carries the shared lock
 
 
 def hold(layout: Layout) -> None:
@@ -179,7 +179,7 @@ def hold(layout: Layout) -> None:
 
     Raises ``EmbeddedServerError`` with a sentence for the reader when they cannot be started.
     """
-    if layout.var in _held:
+    if layout in _held:
         return
     _prepare(layout)
     users = _open_lock(layout.run / "users.lock")
@@ -196,7 +196,7 @@ def hold(layout: Layout) -> None:
     except BaseException:
         os.close(users)
         raise
-    _held[layout.var] = users
+    _held[layout] = users
 
 
 def release(layout: Layout, *, timeout: float = STOP_SECONDS) -> bool:
@@ -205,7 +205,7 @@ def release(layout: Layout, *, timeout: float = STOP_SECONDS) -> bool:
     Returns ``False`` when other processes go on using them (or ``timeout`` seconds have passed). Only for a process
     whose children have ended: a forked child keeps the servers alive.
     """
-    users = _held.pop(layout.var, None)
+    users = _held.pop(layout, None)
     if users is not None:
         os.close(users)
     deadline = time.monotonic() + timeout
@@ -222,6 +222,12 @@ def release(layout: Layout, *, timeout: float = STOP_SECONDS) -> bool:
             shared_since = None
         time.sleep(0.03)
     return False
+
+
+def release_all() -> None:
+    """``release`` for every server that this process uses."""
+    for layout in list(_held):
+        release(layout)
 
 
 def throwaway() -> Layout:
