@@ -1,11 +1,19 @@
-"""Date rules that need no database: calendar months and working days (domain §3.2, §3.6)."""
+"""Rules that need no database: calendar months, working days (domain §3.2, §3.6), and when a nightly job is overdue."""
 
 import calendar
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from core.choices import JobStatus
 
 SATURDAY = 5
+# The nightly plan runs at 02:00 and must be there when people come in (screens S9).
+NIGHTLY_DEADLINE = time(6, 0)
+# A million customers are planned in minutes; a run that is still going after this has lost its worker.
+STUCK_AFTER = timedelta(hours=2)
 
 
 def add_months(anchor: date, months: int) -> date:
@@ -61,3 +69,72 @@ class WorkCalendar:
                 return day
             day -= timedelta(days=1)
         return None
+
+
+class AlarmKind(StrEnum):
+    """What is wrong with the nightly run of a place."""
+
+    FAILED = "failed"
+    STUCK = "stuck"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A store as far as its nights matter: when its day begins depends on its time zone (IANA name)."""
+
+    code: str
+    name: str
+    time_zone: str
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What an alarm needs to know of a run; an empty ``store_code`` means that it was for all stores."""
+
+    store_code: str
+    business_date: date
+    status: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class JobAlarm:
+    """The nightly run that ``place`` lacks: which kind of trouble, and for which business date."""
+
+    kind: AlarmKind
+    place: Place
+    business_date: date
+
+
+def business_date_due(now: datetime, time_zone: str) -> date:
+    """Return the newest business date whose plan must be there by ``now``: today from 06:00 local time on.
+
+    Before that it is still yesterday, so that an alarm does not fall silent at midnight.
+    """
+    local = now.astimezone(ZoneInfo(time_zone))
+    return local.date() if local.time() >= NIGHTLY_DEADLINE else local.date() - timedelta(days=1)
+
+
+def job_alarm(place: Place, runs: Iterable[RunFacts], *, now: datetime) -> JobAlarm | None:
+    """Tell what is wrong with the nightly run of ``place`` at ``now``, or None when all is well (screens S9).
+
+    The newest run decides whether the job failed or hangs; a good run after it ends the alarm. Without such trouble
+    the plan is missing unless a run was completed for the business date that is due, or a later one.
+    """
+    covering = [run for run in runs if run.store_code in ("", place.code)]
+    last = max(covering, key=lambda run: run.started_at, default=None)
+    if last is not None and last.status == JobStatus.FAILED:
+        return JobAlarm(AlarmKind.FAILED, place, last.business_date)
+    if last is not None and last.status == JobStatus.RUNNING and now - last.started_at > STUCK_AFTER:
+        return JobAlarm(AlarmKind.STUCK, place, last.business_date)
+    due = business_date_due(now, place.time_zone)
+    if any(run.status == JobStatus.DONE and run.business_date >= due for run in covering):
+        return None
+    return JobAlarm(AlarmKind.MISSING, place, due)
+
+
+def job_alarms(places: Iterable[Place], runs: Iterable[RunFacts], *, now: datetime) -> list[JobAlarm]:
+    """Return the alarms of ``places`` in their order, see ``job_alarm``."""
+    known = list(runs)
+    return [alarm for place in places if (alarm := job_alarm(place, known, now=now))]
