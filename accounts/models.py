@@ -1,5 +1,6 @@
 from typing import ClassVar
 
+import pghistory
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -9,6 +10,12 @@ from accounts.choices import Language, Role
 from accounts.querysets import MembershipQuerySet, StoreQuerySet, UserManager
 
 
+@pghistory.track(
+    pghistory.UpdateEvent(),
+    fields=["code", "name", "daily_calls", "gap_days", "max_attempts", "lease_minutes"],
+    model_name="StoreEvent",
+    related_name="events",
+)
 class Store(models.Model):
     """A dealership. It bounds what its staff see, and carries the limits of domain §3.6 that differ between stores."""
 

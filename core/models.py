@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import pghistory
 import pgtrigger
 from django.conf import settings
 from django.db import models
@@ -33,6 +34,7 @@ class ChangeStamped(models.Model):
         ]
 
 
+@pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
 class CalendarDay(models.Model):
     """A day that differs from Monday-to-Friday: a public holiday, or a weekend day worked instead of one (调休).
 
