@@ -167,7 +167,6 @@ class TouchPoint(models.Model):
     )
     not_before = models.DateTimeField(_("not before"), null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    escalation = models.PositiveSmallIntegerField(_("escalated to"), default=0)
     settled_by = models.ForeignKey(
         "ContactLog",
         verbose_name=_("settled by"),
@@ -228,6 +227,7 @@ class TouchPoint(models.Model):
                 condition=Q(status__in=("open", "merged"), closed_on=None),
             ),
             models.Index(fields=("customer", "-nominal_on"), name="touchpoint_of_customer"),
+            models.Index("store", "closes_on", name="touchpoint_merged", condition=Q(status="merged", closed_on=None)),
             models.Index("lead", name="touchpoint_lead", condition=Q(lead__isnull=False)),
             BrinIndex("nominal_on", name="touchpoint_nominal", autosummarize=True),
         )
