@@ -14,7 +14,6 @@ from accounts.querysets import MembershipQuerySet, StoreQuerySet, UserManager
     pghistory.UpdateEvent(),
     fields=["code", "name", "daily_calls", "gap_days", "max_attempts", "lease_minutes"],
     model_name="StoreEvent",
-    related_name="events",
 )
 class Store(models.Model):
     """A dealership. It bounds what its staff see, and carries the limits of domain §3.6 that differ between stores."""
