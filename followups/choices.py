@@ -97,3 +97,15 @@ class Severity(models.TextChoices):
     GENERAL = "L1", _("General")
     ESCALATED = "L2", _("Escalated")
     MAJOR = "L3", _("Major")
+
+
+class WinBackReason(models.TextChoices):
+    """Why a customer stayed away: the groups of lost customers (domain §2.7), asked at a wake-up call."""
+
+    NO_FIRST_SERVICE = "first_service", _("Never came for the first service")
+    NO_SECOND_SERVICE = "second_service", _("Never came after the first service")
+    OUT_OF_WARRANTY = "warranty_end", _("Left when the warranty ended")
+    COMPLAINT = "complaint", _("Left after a complaint")
+    PRICE = "price", _("Left because of the price")
+    MOVED_OR_CHANGED_CAR = "moved", _("Moved away or changed the car")
+    OUT_OF_TOUCH = "out_of_touch", _("Out of touch")

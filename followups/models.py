@@ -26,8 +26,15 @@ from followups.choices import (
     Severity,
     Shift,
     TouchPointStatus,
+    WinBackReason,
 )
-from followups.querysets import CareRuleQuerySet, NextStepQuerySet, TouchPointQuerySet
+from followups.querysets import (
+    CareRuleQuerySet,
+    ContactLogQuerySet,
+    NextStepQuerySet,
+    QueueLeaseQuerySet,
+    TouchPointQuerySet,
+)
 from vehicles.models import Vehicle
 
 
@@ -255,15 +262,24 @@ class ContactLog(models.Model):
         _("effective contact"), help_text=_("The person was reached and content was exchanged.")
     )
     is_marketing_message = models.BooleanField(_("marketing message"), default=False)
+    reason = models.CharField(
+        _("reason"), max_length=200, blank=True, help_text=_("Why it was skipped, refused or done elsewhere.")
+    )
+    win_back_reason = models.CharField(_("why they stayed away"), max_length=20, choices=WinBackReason, blank=True)
     note = models.TextField(_("note"), blank=True)
     # One key a card shown: the same form sent twice makes one contact.
     submission = models.UUIDField(null=True, blank=True, unique=True, editable=False)
+
+    objects = ContactLogQuerySet.as_manager()
 
     class Meta:
         ordering = ("-at", "-pk")
         verbose_name = _("contact")
         verbose_name_plural = _("contact log")
-        indexes = (models.Index(fields=("customer", "-at", "-id"), name="contactlog_of_customer"),)
+        indexes = (
+            models.Index(fields=("customer", "-at", "-id"), name="contactlog_of_customer"),
+            models.Index("by", "on", name="contactlog_of_day", condition=Q(is_effective=True)),
+        )
 
     def __str__(self) -> str:
         return f"{self.on} {self.get_outcome_display()}"
@@ -326,6 +342,8 @@ class QueueLease(models.Model):
         settings.AUTH_USER_MODEL, verbose_name=_("holder"), on_delete=models.CASCADE, related_name="queue_leases"
     )
     expires_at = models.DateTimeField(_("expires at"))
+
+    objects = QueueLeaseQuerySet.as_manager()
 
     class Meta:
         ordering = ("expires_at", "pk")

@@ -1,13 +1,33 @@
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
 from accounts.permissions import within_reach
+from customers.choices import TimeSlot
 from followups.choices import Handling, NextStepKind, Severity, TouchPointStatus
+from followups.permissions import pool_store_ids, work_store_ids
 
 if TYPE_CHECKING:
     from accounts.models import User
+
+
+@dataclass(frozen=True)
+class QueueFilters:
+    """What a user narrows the day to, on the page and in the guided queue alike; empty means everything.
+
+    ``rule_codes`` looks at every reason of a customer, also at those another one speaks for. ``series`` are car series
+    of the catalogue. ``includes_pool`` adds what nobody owns, for those who may take it (see ``pool_store_ids``).
+    """
+
+    rule_codes: tuple[str, ...] = ()
+    priorities: tuple[int, ...] = ()
+    tiers: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
+    is_overdue: bool = False
+    includes_pool: bool = False
 
 
 class CareRuleQuerySet(models.QuerySet):
@@ -36,6 +56,86 @@ class TouchPointQuerySet(models.QuerySet):
     def overdue(self, *, on: date) -> Self:
         """Open ones whose due date is past while the window is not."""
         return self.open().filter(due_on__lt=on)
+
+    def ready(self, *, now: datetime, today: date) -> Self:
+        """Open ones that a person can work off now: for contact, the window open, and nothing to wait for."""
+        return self.open().for_contact().filter(Q(not_before=None) | Q(not_before__lte=now), opens_on__lte=today)
+
+    def owned_by(self, user: "User") -> Self:
+        """Touch points that were given to a user, in the stores that the user works in now."""
+        return self.filter(assignee=user, store_id__in=work_store_ids(user))
+
+    def in_pool_of(self, user: "User") -> Self:
+        """Touch points that nobody owns and that a user may take."""
+        return self.filter(assignee=None, store_id__in=pool_store_ids(user))
+
+    def for_queue(self, user: "User", *, now: datetime, today: date, filters: QueueFilters | None = None) -> Self:
+        """What a user works off now, one row a customer's lead; ``today`` is the local date of ``now``.
+
+        The page of the day and the guided queue both read this; the order is ``in_queue_order``.
+        """
+        filters = filters or QueueFilters()
+        mine = Q(assignee=user, store_id__in=work_store_ids(user))
+        if filters.includes_pool:
+            mine |= Q(assignee=None, store_id__in=pool_store_ids(user))
+        return self.ready(now=now, today=today).filter(mine).matching(filters, today=today)
+
+    def matching(self, filters: QueueFilters, *, today: date) -> Self:
+        """Leads that satisfy the filters of the day (whose they are is not looked at here)."""
+        queryset = self
+        if filters.priorities:
+            queryset = queryset.filter(priority__in=filters.priorities)
+        if filters.tiers:
+            queryset = queryset.filter(customer__tier__in=filters.tiers)
+        if filters.is_overdue:
+            queryset = queryset.filter(due_on__lt=today)
+        if filters.rule_codes:
+            queryset = queryset.with_reason_where(rule__code__in=filters.rule_codes)
+        if filters.series:
+            queryset = queryset.with_reason_where(vehicle__model__series__in=filters.series)
+        return queryset
+
+    def with_reason_where(self, **lookups: object) -> Self:
+        """Leads that satisfy the lookups themselves, or one of whose live merged touch points does."""
+        merged = self.model._default_manager.filter(lead=OuterRef("pk"), closed_on=None, **lookups)
+        return self.filter(Q(**lookups) | Exists(merged))
+
+    def in_queue_order(self, *, slot: str = "") -> Self:
+        """The order of the day: the window that closes first, priority, customers whose preferred time is now, id."""
+        preferences = [When(customer__preferred_slot=TimeSlot.ANY, then=Value(1))]
+        if slot:
+            preferences.insert(0, When(customer__preferred_slot=slot, then=Value(0)))
+        return self.order_by("closes_on", "priority", Case(*preferences, default=Value(2)), "pk")
+
+
+class ContactLogQuerySet(models.QuerySet):
+    def visible_to(self, user: "User") -> Self:
+        """Contacts with customers whose file a user may open (domain §10)."""
+        return within_reach(self, user, own="customer__sales_consultant")
+
+    def effective(self) -> Self:
+        """Contacts at which the person was reached and content was exchanged."""
+        return self.filter(is_effective=True)
+
+    def made_by(self, user: "User", *, on: date) -> Self:
+        """Contacts that a user made on a day."""
+        return self.filter(by=user, on=on)
+
+    def for_activity(self, user: "User", *, on: date) -> models.QuerySet:
+        """Pairs (customer id, owns a car from us) of a user's effective contacts of a day, for ``count_activity``."""
+        has_car = Q(customer__last_delivery_on__isnull=False)
+        pairs = (
+            self.made_by(user, on=on)
+            .effective()
+            .annotate(is_existing=models.ExpressionWrapper(has_car, output_field=models.BooleanField()))
+        )
+        return pairs.order_by("pk").values_list("customer_id", "is_existing")
+
+
+class QueueLeaseQuerySet(models.QuerySet):
+    def live(self, *, now: datetime) -> Self:
+        """Leases that still keep a customer for their holder."""
+        return self.filter(expires_at__gt=now)
 
 
 class NextStepQuerySet(models.QuerySet):

@@ -1,0 +1,470 @@
+"""Rules of the working day: outcomes and what follows, retries, hours, grouping, targets (domain §3.4, §3.6, §3.7).
+
+Times are local to the store: the caller converts an aware moment first and passes the working days it knows.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from enum import Enum
+
+from core.rules import WorkCalendar
+from customers.choices import Channel, DoNotContact, TimeSlot
+from followups.choices import CareClass, Handling, NextStepKind, Outcome, Reason, Severity, TouchPointStatus
+
+# --- Triggers that a contact has something to say about -----------------------------------------------------------
+
+SERVICE_TRIGGERS = frozenset({"first_service", "periodic_service", "service_month"})
+WIN_BACK_TRIGGERS = frozenset({"silence"})
+# Their dates count from the last effective contact: a new one makes those that still stand pointless (domain §3.2).
+CONTACT_ANCHORED_TRIGGERS = frozenset({"tier_contact", "regular"})
+
+# Channels by which something is sent, in contrast to being spoken.
+MESSAGE_CHANNELS = frozenset(
+    {Channel.SMS, Channel.WECHAT, Channel.WECOM, Channel.APP, Channel.EMAIL, Channel.LETTER, Channel.CARD}
+)
+
+
+# --- Outcomes (domain §3.4) ---------------------------------------------------------------------------------------
+
+
+class Ending(Enum):
+    """What an outcome does to the touch points that were ticked."""
+
+    DONE = "done"
+    # They stay open and come back at the agreed time.
+    POSTPONED = "postponed"
+    # They stay open and come back by the ladder of attempts.
+    RETRIED = "retried"
+    # They stay open until the file was put right: a number, an owner.
+    CORRECTED = "corrected"
+    # The customer wants no further contact: what do-not-contact blocks is suppressed.
+    REFUSED = "refused"
+    # Those that may be settled by a message are done.
+    SENT = "sent"
+    # Nothing happened; they come back in a while.
+    SKIPPED = "skipped"
+
+
+class Need(Enum):
+    """What an outcome cannot be saved without."""
+
+    AGREED_AT = "agreed_at"
+    APPOINTMENT = "appointment"
+    COMPLAINT = "complaint"
+    REFERRAL = "referral"
+    REASON = "reason"
+    VEHICLE = "vehicle"
+    CAR_STATUS = "car_status"
+    WIN_BACK_REASON = "win_back_reason"
+
+
+@dataclass(frozen=True)
+class OutcomeRule:
+    """What an outcome means: a row of the table in domain §3.4.
+
+    ``is_effective``: the person was reached and content was exchanged; a call that rang out or was rejected is not.
+    ``is_proactive``: it counts as a contact by us for the gap between contacts (domain §3.6, 3).
+    """
+
+    ending: Ending
+    is_effective: bool = False
+    is_proactive: bool = False
+    needs: frozenset[Need] = frozenset()
+    makes: NextStepKind | None = None
+    digit: int | None = None
+
+
+OUTCOMES: dict[str, OutcomeRule] = {
+    Outcome.SATISFIED: OutcomeRule(Ending.DONE, is_effective=True, is_proactive=True, digit=1),
+    Outcome.BOOKED: OutcomeRule(
+        Ending.DONE, True, True, frozenset({Need.APPOINTMENT}), NextStepKind.APPOINTMENT, digit=2
+    ),
+    Outcome.GRIEVANCE: OutcomeRule(
+        Ending.DONE, True, True, frozenset({Need.COMPLAINT}), NextStepKind.COMPLAINT, digit=3
+    ),
+    Outcome.REFERRAL: OutcomeRule(Ending.DONE, True, True, frozenset({Need.REFERRAL}), NextStepKind.REFERRAL, digit=4),
+    Outcome.TRADE_IN: OutcomeRule(Ending.DONE, True, True, makes=NextStepKind.LEAD, digit=5),
+    Outcome.LATER: OutcomeRule(Ending.POSTPONED, needs=frozenset({Need.AGREED_AT}), digit=6),
+    Outcome.NOT_REACHED: OutcomeRule(Ending.RETRIED, digit=7),
+    Outcome.WRONG_NUMBER: OutcomeRule(Ending.CORRECTED, makes=NextStepKind.NUMBER_CORRECTION, digit=8),
+    Outcome.REFUSED: OutcomeRule(Ending.REFUSED, is_proactive=True, digit=9),
+    Outcome.NOT_THE_OWNER: OutcomeRule(Ending.CORRECTED, makes=NextStepKind.OWNER_CORRECTION),
+    Outcome.SERVICED_ELSEWHERE: OutcomeRule(Ending.DONE, True, True, frozenset({Need.VEHICLE, Need.REASON})),
+    Outcome.CAR_GONE: OutcomeRule(Ending.DONE, True, True, frozenset({Need.VEHICLE, Need.CAR_STATUS})),
+    Outcome.MESSAGE_SENT: OutcomeRule(Ending.SENT, is_proactive=True),
+    Outcome.SKIPPED: OutcomeRule(Ending.SKIPPED, needs=frozenset({Need.REASON})),
+}
+
+# The outcomes that a person may choose on a card, in the order of the buttons: the digits 1–9 first.
+CHOOSABLE_OUTCOMES: tuple[str, ...] = tuple(outcome for outcome in OUTCOMES if outcome != Outcome.SKIPPED)
+
+
+def needs_of(outcome: str, triggers: Iterable[str]) -> frozenset[Need]:
+    """Return what an outcome cannot be saved without, for touch points of the given triggers.
+
+    A win-back call that reached somebody needs the reason why they stayed away (domain §2.7); that a car is gone is
+    a reason by itself.
+    """
+    rule = OUTCOMES[outcome]
+    if rule.is_effective and outcome != Outcome.CAR_GONE and WIN_BACK_TRIGGERS.intersection(triggers):
+        return rule.needs | {Need.WIN_BACK_REASON}
+    return rule.needs
+
+
+# --- Hours (domain §3.6, 6) ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of the day, both ends included."""
+
+    start: time
+    end: time
+
+    def __contains__(self, moment: time) -> bool:
+        return self.start <= moment <= self.end
+
+
+CALL_HOURS = (Span(time(9), time(12)), Span(time(14), time(18)))
+AGREED_HOURS = (Span(time(9), time(12)), Span(time(14), time(20)))
+MESSAGE_HOURS = (Span(time(9), time(20)),)
+
+SLOT_HOURS: dict[str, tuple[time, time]] = {
+    TimeSlot.MORNING: (time(9), time(12)),
+    TimeSlot.AFTERNOON: (time(14), time(18)),
+    TimeSlot.EVENING: (time(18), time(20)),
+}
+
+
+def hours_for(channel: str, *, is_agreed: bool = False) -> tuple[Span, ...]:
+    """Return the hours in which a customer may be contacted by a channel, later ones where the customer agreed."""
+    if channel in MESSAGE_CHANNELS:
+        return MESSAGE_HOURS
+    return AGREED_HOURS if is_agreed else CALL_HOURS
+
+
+def is_allowed_time(at: datetime, channel: str, *, is_agreed: bool = False) -> bool:
+    """Tell whether a local time lies within the hours for a channel."""
+    # To the minute: 18:00:20 is still six o'clock.
+    clock = at.time().replace(second=0, microsecond=0)
+    return any(clock in span for span in hours_for(channel, is_agreed=is_agreed))
+
+
+def next_allowed_time(at: datetime, channel: str, calendar: WorkCalendar) -> datetime:
+    """Return ``at``, moved to the next moment that lies within the hours for a channel.
+
+    What is spoken also waits for a working day; messages do not (domain §3.6, 6). ``at`` is local and keeps its zone.
+    """
+    if is_allowed_time(at, channel) and (channel in MESSAGE_CHANNELS or calendar.is_working(at.date())):
+        return at
+    day = at.date()
+    starts = [span.start for span in hours_for(channel)]
+    later_today = [start for start in starts if start > at.time()]
+    if not later_today or (channel not in MESSAGE_CHANNELS and not calendar.is_working(day)):
+        day += timedelta(days=1)
+        later_today = starts
+    if channel not in MESSAGE_CHANNELS:
+        moved = calendar.on_or_after(day)
+        if moved != day:
+            later_today = starts
+        day = moved
+    return datetime.combine(day, min(later_today), tzinfo=at.tzinfo)
+
+
+def slot_at(at: datetime) -> str:
+    """Return the customer's time slot that a local time falls into; the empty one outside of all."""
+    for slot, (start, end) in SLOT_HOURS.items():
+        if start <= at.time() < end:
+            return slot
+    return TimeSlot.ANY
+
+
+# --- Retries (domain §3.4) ----------------------------------------------------------------------------------------
+
+RETRY_LADDER = (timedelta(hours=4), timedelta(days=1), timedelta(days=2))
+SKIP_PAUSE = timedelta(hours=2)
+
+
+def retry_at(now: datetime, attempts: int, channel: str, calendar: WorkCalendar) -> datetime:
+    """Return when to try again after so many attempts without an answer: +4 h, +1 d, then +2 d each time."""
+    step = RETRY_LADDER[min(attempts, len(RETRY_LADDER)) - 1]
+    return next_allowed_time(now + step, channel, calendar)
+
+
+def message_channel(channels: Sequence[str], refused: Collection[str]) -> str:
+    """Return the first channel of a rule by which something can be sent and that was not refused, or ''."""
+    return next((channel for channel in channels if channel in MESSAGE_CHANNELS and channel not in refused), "")
+
+
+# --- What a contact does to a customer's live touch points --------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LivePoint:
+    """A live touch point with what its rule says; ``is_settled`` once the contact ended it."""
+
+    id: int
+    status: str
+    priority: int
+    anchor_on: date
+    nominal_on: date
+    closes_on: date
+    trigger: str
+    care_class: str = CareClass.SERVICE
+    handling: str = Handling.CONTACT
+    channels: tuple[str, ...] = (Channel.PHONE,)
+    channel: str = Channel.PHONE
+    covered_days: int | None = None
+    ignores_gap: bool = False
+    is_held_by_complaint: bool = False
+    vehicle_id: int | None = None
+    lead_id: int | None = None
+    not_before: datetime | None = None
+    attempts: int = 0
+    reason: str = Reason.NONE
+    closed_on: date | None = None
+    is_settled: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        return self.closed_on is None
+
+    def ended(self, on: date, status: str, reason: str = Reason.NONE) -> "LivePoint":
+        """Return the point, ended by the contact."""
+        return replace(self, status=status, reason=reason, closed_on=on, lead_id=None, not_before=None, is_settled=True)
+
+    def waiting(self, until: datetime) -> "LivePoint":
+        """Return the point, kept out of sight until a local time; its window is held open to that day."""
+        return replace(self, not_before=until, closes_on=max(self.closes_on, until.date()))
+
+
+@dataclass(frozen=True)
+class Happened:
+    """A contact as the rules see it; ``now`` and ``agreed_at`` are local to the store."""
+
+    outcome: str
+    channel: str
+    now: datetime
+    ticked: frozenset[int]
+    max_attempts: int = 3
+    gap_days: int = 5
+    agreed_at: datetime | None = None
+    is_number_corrected: bool = False
+    vehicle_id: int | None = None
+    do_not_contact: str = DoNotContact.MARKETING
+    complaint: str = ""
+    refused_channels: frozenset[str] = frozenset()
+    calendar: WorkCalendar = field(default_factory=WorkCalendar)
+
+    @property
+    def on(self) -> date:
+        return self.now.date()
+
+    @property
+    def next_morning(self) -> datetime:
+        """The start of calls on the next working day."""
+        morning = datetime.combine(self.on + timedelta(days=1), CALL_HOURS[0].start, tzinfo=self.now.tzinfo)
+        return next_allowed_time(morning, Channel.PHONE, self.calendar)
+
+
+def settle(points: Sequence[LivePoint], happened: Happened) -> list[LivePoint]:
+    """Return a customer's live touch points as a contact leaves them, in the same order (domain §3.4, §3.6).
+
+    Afterwards every merged live point has a live lead, and nothing was lost: a point is ended with a status or open.
+    """
+    after = [_after_outcome(point, happened) for point in points]
+    after = [_after_consequences(point, happened) for point in after]
+    after = [_rested(point, happened) for point in after]
+    return regroup(points, after, on=happened.on)
+
+
+def _after_outcome(point: LivePoint, happened: Happened) -> LivePoint:
+    """Return what the outcome itself makes of a point; ticks decide, save where the person could not be spoken to."""
+    ending = OUTCOMES[happened.outcome].ending
+    is_ticked = point.id in happened.ticked
+    if ending is Ending.DONE:
+        return _after_talk(point, happened, is_ticked=is_ticked)
+    if ending is Ending.REFUSED:
+        return _after_refusal(point, happened, is_ticked=is_ticked)
+    if point.handling != Handling.CONTACT:
+        return point
+    if ending is Ending.SENT:
+        return _after_message(point, happened) if is_ticked else point
+    if ending is Ending.RETRIED:
+        return _after_attempt(point, happened, is_ticked=is_ticked)
+    return point.waiting(until) if (until := _waits_until(happened)) else point
+
+
+def _waits_until(happened: Happened) -> datetime | None:
+    """Return until when everything waits that the person could not be spoken to about, or None: it does not wait."""
+    match OUTCOMES[happened.outcome].ending:
+        case Ending.POSTPONED:
+            return happened.agreed_at
+        case Ending.CORRECTED:
+            return None if happened.is_number_corrected else happened.next_morning
+        case Ending.SKIPPED:
+            return happened.now + SKIP_PAUSE
+    return None
+
+
+def _after_talk(point: LivePoint, happened: Happened, *, is_ticked: bool) -> LivePoint:
+    is_of_car = happened.vehicle_id is not None and point.vehicle_id == happened.vehicle_id
+    if happened.outcome == Outcome.CAR_GONE and is_of_car:
+        return point.ended(happened.on, TouchPointStatus.CANCELLED, Reason.CAR_NOT_IN_CARE)
+    is_service = point.handling == Handling.CONTACT and point.trigger in SERVICE_TRIGGERS
+    if is_ticked or (happened.outcome == Outcome.SERVICED_ELSEWHERE and is_of_car and is_service):
+        return point.ended(happened.on, TouchPointStatus.DONE)
+    return point
+
+
+def _after_refusal(point: LivePoint, happened: Happened, *, is_ticked: bool) -> LivePoint:
+    if happened.do_not_contact == DoNotContact.ALL_BUT_SAFETY and point.care_class != CareClass.LEGAL:
+        return point.ended(happened.on, TouchPointStatus.SUPPRESSED, Reason.DO_NOT_CONTACT)
+    if point.care_class == CareClass.MARKETING:
+        return point.ended(happened.on, TouchPointStatus.SUPPRESSED, Reason.NO_MARKETING)
+    # A recall is not settled by a refusal; a service matter was put to the customer and need not be put again.
+    if is_ticked and point.care_class != CareClass.LEGAL:
+        return point.ended(happened.on, TouchPointStatus.DONE)
+    return point
+
+
+def can_settle_by_message(point: LivePoint, channel: str, max_attempts: int) -> bool:
+    """Tell whether a message is enough: the rule names its channel, or all calls went unanswered."""
+    return channel in point.channels or point.attempts >= max_attempts
+
+
+def _after_message(point: LivePoint, happened: Happened) -> LivePoint:
+    if not can_settle_by_message(point, happened.channel, happened.max_attempts):
+        return point
+    unreached = point.attempts >= happened.max_attempts
+    return point.ended(happened.on, TouchPointStatus.DONE, Reason.NOT_REACHED if unreached else Reason.NONE)
+
+
+def _after_attempt(point: LivePoint, happened: Happened, *, is_ticked: bool) -> LivePoint:
+    if not is_ticked:
+        # Nobody answered: what was left out now is not tried again in the same minute either.
+        return point.waiting(retry_at(happened.now, 1, happened.channel, happened.calendar))
+    point = replace(point, attempts=point.attempts + 1)
+    if point.attempts < happened.max_attempts:
+        return point.waiting(retry_at(happened.now, point.attempts, happened.channel, happened.calendar))
+    written = "" if happened.channel in MESSAGE_CHANNELS else message_channel(point.channels, happened.refused_channels)
+    if not written:
+        return point.ended(happened.on, TouchPointStatus.DONE, Reason.NOT_REACHED)
+    until = next_allowed_time(happened.now, written, happened.calendar)
+    return replace(point.waiting(until), channel=written)
+
+
+def _after_consequences(point: LivePoint, happened: Happened) -> LivePoint:
+    """Return a point that the contact was not about, after what the contact implies for it (domain §3.6, 2 and 5)."""
+    if not point.is_live or point.id in happened.ticked:
+        return point
+    if happened.complaint in (Severity.ESCALATED, Severity.MAJOR) and (
+        point.care_class == CareClass.MARKETING or point.is_held_by_complaint
+    ):
+        return point.ended(happened.on, TouchPointStatus.SUPPRESSED, Reason.OPEN_COMPLAINT)
+    if OUTCOMES[happened.outcome].is_effective and is_covered(point, on=happened.on):
+        return point.ended(happened.on, TouchPointStatus.SUPPRESSED, Reason.RECENT_CONTACT)
+    return point
+
+
+def is_covered(point: LivePoint, *, on: date) -> bool:
+    """Tell whether an effective contact on a day makes a point unnecessary (domain §3.6, 5).
+
+    Routine care is covered within ``covered_days`` before its date and in its window; what counts from the last
+    contact is counted anew.
+    """
+    if point.trigger in CONTACT_ANCHORED_TRIGGERS and point.anchor_on < on:
+        return True
+    return point.covered_days is not None and point.nominal_on - timedelta(days=point.covered_days) <= on
+
+
+def _rested(point: LivePoint, happened: Happened) -> LivePoint:
+    """Return a point that was left out of a conversation, put off by the contact gap as far as its window allows.
+
+    Otherwise the customer would be called again the next minute. The gap never costs a promise here: on the last day
+    of its window the point is back.
+    """
+    rule = OUTCOMES[happened.outcome]
+    is_put_off = rule.is_proactive and point.is_live and point.handling == Handling.CONTACT
+    if not is_put_off or point.priority == 1 or point.ignores_gap or point.id in happened.ticked:
+        return point
+    back_on = min(happened.on + timedelta(days=happened.gap_days), point.closes_on)
+    if back_on <= happened.on:
+        return point
+    until = datetime.combine(back_on, time(0), tzinfo=happened.now.tzinfo)
+    if point.not_before is not None and point.not_before >= until:
+        return point
+    return replace(point, not_before=until)
+
+
+def regroup(before: Sequence[LivePoint], after: Sequence[LivePoint], *, on: date) -> list[LivePoint]:
+    """Return the points with their grouping put right after some of them ended.
+
+    Children that were spoken about together with their lead stay merged and end with it. Children whose lead ended
+    without them go on: the best of them (priority, closing date, id) leads the others; those whose window is over
+    are missed.
+    """
+    was = {point.id: point for point in before}
+    now = {point.id: point for point in after}
+    result: dict[int, LivePoint] = {}
+    orphans: list[LivePoint] = []
+    for point in after:
+        old_lead_id = was[point.id].lead_id
+        lead = now.get(old_lead_id) if old_lead_id is not None else None
+        if point.is_live and lead is not None and not lead.is_live:
+            if point.closes_on < on:
+                point = replace(point.ended(on, TouchPointStatus.MISSED, Reason.WINDOW_PASSED), is_settled=False)
+            else:
+                orphans.append(point)
+        elif point.status == TouchPointStatus.DONE and lead is not None and lead.status == TouchPointStatus.DONE:
+            point = replace(point, status=TouchPointStatus.MERGED, lead_id=lead.id)
+        result[point.id] = point
+    if orphans:
+        best = min(orphans, key=lambda point: (point.priority, point.closes_on, point.id))
+        # A lead that waits longer than one of its children would let that child's window pass unseen.
+        waits = [point.not_before for point in orphans if point.not_before is not None]
+        until = min(waits) if len(waits) == len(orphans) else None
+        result[best.id] = replace(best, status=TouchPointStatus.OPEN, lead_id=None, not_before=until)
+        result |= {point.id: replace(point, lead_id=best.id) for point in orphans if point.id != best.id}
+    return [result[point.id] for point in after]
+
+
+# --- The daily target (domain §3.7) -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ActivityTarget:
+    """How many prospects and existing customers a consultant reaches on a working day."""
+
+    prospects: int = 7
+    existing: int = 3
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What was reached of the daily target; a customer counts once a day."""
+
+    prospects: int
+    existing: int
+    target: ActivityTarget = field(default_factory=ActivityTarget)
+
+    @property
+    def is_reached(self) -> bool:
+        return self.prospects >= self.target.prospects and self.existing >= self.target.existing
+
+    @property
+    def percent(self) -> int:
+        """Progress in whole percent; too many of one kind do not make up for the other."""
+        reached = min(self.prospects, self.target.prospects) + min(self.existing, self.target.existing)
+        wanted = self.target.prospects + self.target.existing
+        return 100 if wanted == 0 else 100 * reached // wanted
+
+
+def count_activity(reached: Iterable[tuple[int, bool]], target: ActivityTarget | None = None) -> Activity:
+    """Count the day of one consultant from (customer id, whether they own a car from us) of each effective contact."""
+    owns: dict[int, bool] = {}
+    for customer_id, is_existing in reached:
+        owns[customer_id] = owns.get(customer_id, False) or is_existing
+    existing = sum(owns.values())
+    return Activity(prospects=len(owns) - existing, existing=existing, target=target or ActivityTarget())
