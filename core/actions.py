@@ -1,10 +1,19 @@
 """Writes of the bottom layer."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Any
 
 import holidays
+import pghistory
+from django.contrib.auth.base_user import AbstractBaseUser
 
 from core.models import CalendarDay
+
+
+def acting(by: AbstractBaseUser | None, **words: Any) -> AbstractContextManager:
+    """Name who is behind the changes made inside the block, for the history that triggers write; None is the system."""
+    return pghistory.context(**({"user": by.pk} if by else {}), **words)
 
 
 def fill_calendar(years: Iterable[int]) -> int:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,20 @@ def _cipher(keys: tuple[str, ...], secret_key: str) -> MultiFernet:
 def cipher() -> MultiFernet:
     """Return the cipher of ``FIELD_ENCRYPTION_KEYS``: the first key encrypts, all of them decrypt."""
     return _cipher(tuple(settings.FIELD_ENCRYPTION_KEYS), settings.SECRET_KEY)
+
+
+def keyed_digest(text: str) -> str:
+    """Return a digest by which equal encrypted values are found; the empty text has none.
+
+    A plain hash of an ID number could be undone by trying them all, so a key goes in: the last (oldest) of
+    ``FIELD_ENCRYPTION_KEYS``, which stays when a new key is put in front. Dropping that key means computing the
+    digests anew.
+    """
+    if not text:
+        return ""
+    keys = settings.FIELD_ENCRYPTION_KEYS
+    key = keys[-1] if keys else settings.SECRET_KEY
+    return hmac.new(f"digest:{key}".encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 class EncryptedTextField(models.TextField):

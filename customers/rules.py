@@ -3,8 +3,13 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from datetime import date
 
+import phonenumbers
 from pypinyin import Style, lazy_pinyin
+from stdnum.cn import ric, uscc
+
+from customers.choices import BirthdayCalendar, Criterion, Salutation, Tier
 
 MOBILE = re.compile(r"1[3-9]\d{9}")
 LANDLINE = re.compile(r"0\d{2,3}-?\d{7,8}(-\d{1,6})?")
@@ -52,3 +57,203 @@ def name_search_terms(name: str) -> NameSearchTerms:
     return NameSearchTerms(
         pinyin="".join(syllables)[:240], initials="".join(s[:1] for s in syllables)[:60], grams=grams
     )
+
+
+def normalise_phone(text: str) -> str:
+    """Return a phone number in one spelling: ``13812345678``, ``0543-3388888-12``, ``4008123456``, ``+85225274567``.
+
+    Full-width digits, spaces, brackets, +86 and a dropped leading zero after it do not matter (``+86 10 5873 9999`` is
+    ``010-58739999``). What is no such number comes back without its spaces, for ``is_phone`` to judge.
+    """
+    text = re.sub(r"[–—−]", "-", unicodedata.normalize("NFKC", text).strip())
+    text = re.sub(r"\s*(?:转|分机|ext\.?|x)\s*[:：]?\s*(?=\d{1,6}$)", "-", text, flags=re.IGNORECASE)
+    if text.startswith("+") and not re.match(r"\+\s*86", text):
+        return re.sub(r"[\s()-]", "", text)
+    had_country = re.match(r"\s*(?:\+\s*86|0086)", text) is not None
+    text = re.sub(r"^\s*(?:\+\s*86|0086)[\s-]*", "", text)
+    digits = re.sub(r"\D", "", text)
+    if MOBILE.fullmatch(digits) or re.fullmatch(r"(?:86)?[48]00\d{7}", digits):
+        return digits.removeprefix("86")
+    if re.fullmatch(r"861[3-9]\d{9}", digits):
+        return digits[2:]
+    if had_country and digits[:1] in "123456789":
+        text = f"0{text}"
+    landline = re.fullmatch(r"\(?(0\d{2,3})\)?[\s-]*(\d[\d\s]{5,8}\d|\d{3,4}-\d{4})(?:-(\d{1,6}))?", text)
+    if landline is None:
+        return re.sub(r"\s", "", text)
+    area, number, extension = landline.groups()
+    # Beijing, Guangzhou and the 02x cities have area codes of three digits, all others of four.
+    if len(area) == 4 and re.match(r"01|02", area):
+        area, number = area[:3], area[3:] + number
+    elif len(area) == 3 and not re.match(r"01|02", area):
+        area, number = area + number[0], number[1:]
+    number = re.sub(r"\D", "", number)
+    return f"{area}-{number}" + (f"-{extension}" if extension else "")
+
+
+def is_phone(text: str) -> bool:
+    """Tell whether a normalised text is a number that can be dialled: mobile, landline, 400/800, or a foreign one."""
+    if is_mobile(text) or LANDLINE.fullmatch(text) or re.fullmatch(r"[48]00\d{7}", text):
+        return True
+    if not text.startswith("+"):
+        return False
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(text))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+WECHAT = re.compile(r"[A-Za-z][A-Za-z0-9_-]{5,19}")
+# What the platform gives out instead of a WeChat ID: OpenID and UnionID, 28 characters.
+WECHAT_OPEN_ID = re.compile(r"o[A-Za-z0-9_-]{27}")
+EMAIL = re.compile(r"[^@\s<>,;]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z]{2,}")
+
+
+def is_wechat(text: str, *, mobile: str = "") -> bool:
+    """Tell whether a text is a WeChat ID, an OpenID, or the mobile number that many people are found by."""
+    return bool(WECHAT.fullmatch(text) or WECHAT_OPEN_ID.fullmatch(text)) or is_mobile(text) or text == mobile != ""
+
+
+def is_email(text: str) -> bool:
+    """Tell whether a text looks like an e-mail address."""
+    return EMAIL.fullmatch(text) is not None and ".." not in text and len(text) <= 254
+
+
+_RESIDENT_ID = re.compile(r"[1-9]\d{5}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dX]")
+
+
+def normalise_id_number(text: str) -> str:
+    """Return an ID number or credit code in capitals without spaces, hyphens and full-width characters."""
+    return re.sub(r"[\s\-]", "", unicodedata.normalize("NFKC", text)).upper()
+
+
+def is_resident_id(text: str, *, on: date) -> bool:
+    """Tell whether a normalised text is a resident ID of 18 characters: shape, real birth date, check digit (V2)."""
+    if _RESIDENT_ID.fullmatch(text) is None or text[-1] != ric.calc_check_digit(text):
+        return False
+    birthday = _date_or_none(int(text[6:10]), int(text[10:12]), int(text[12:14]))
+    return birthday is not None and birthday <= on
+
+
+def birthday_of_resident_id(text: str) -> date:
+    """Return the birth date inside a valid resident ID."""
+    return date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
+
+
+def salutation_of_resident_id(text: str) -> Salutation:
+    """Return Mr for an odd 17th digit of a valid resident ID, else Ms."""
+    return Salutation.MR if int(text[16]) % 2 else Salutation.MS
+
+
+def is_credit_code(text: str) -> bool:
+    """Tell whether a normalised text is a unified social credit code with its right check digit."""
+    return len(text) == 18 and bool(uscc.is_valid(text))
+
+
+def _date_or_none(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
+class Birthday:
+    """A birthday as people say it: in either calendar, the year known or not (domain §1.1)."""
+
+    month: int
+    day: int
+    year: int | None = None
+    calendar: BirthdayCalendar = BirthdayCalendar.SOLAR
+    is_leap_month: bool = False
+
+
+_HAN_DIGITS = {char: value for value, char in enumerate("〇一二三四五六七八九")} | {"零": 0, "○": 0, "两": 2}
+_LUNAR_WORDS = re.compile(r"农历|阴历|旧历|夏历|lunar", re.IGNORECASE)
+_SOLAR_WORDS = re.compile(r"公历|阳历|新历|西历|国历|solar|gregorian", re.IGNORECASE)
+_LEAP_WORDS = re.compile(r"闰|leap(?:\s*month)?", re.IGNORECASE)
+_HAN_NUMBER = "〇零○一二三四五六七八九十廿卅"
+_HAN_BIRTHDAY = re.compile(
+    rf"(?:(?P<year>\d{{4}}|[{_HAN_NUMBER}]{{4}})年?)?(?P<month>正|冬|腊|[{_HAN_NUMBER}]{{1,3}}|\d{{1,2}})月"
+    rf"(?P<day>初?[{_HAN_NUMBER}]{{1,3}}|\d{{1,2}})(?P<suffix>[日号]?)"
+)
+_DIGIT_BIRTHDAY = re.compile(
+    r"(?:(?P<year>\d{4})[-/.年])?(?P<month>\d{1,2})[-/.月](?P<day>\d{1,2})[日号]?(?:T?00:00(?::00(?:\.0+)?)?)?"
+)
+_COMPACT_BIRTHDAY = re.compile(r"(?P<year>\d{4})?(?P<month>\d{2})(?P<day>\d{2})")
+OLDEST_BIRTH_YEAR = 1900
+
+
+def read_birthday(text: str, *, on: date, calendar: BirthdayCalendar | None = None) -> Birthday | None:
+    """Return the birthday that a text means, or None when it means none that can exist by ``on``.
+
+    Understands ``1985-03-04``, ``1985年3月4日``, ``19850304``, ``3-4``, ``0304``, ``农历八月十五``, ``闰四月初八``,
+    ``腊月廿三``, ``农历1985年8月15日``, ``lunar 8-15``. Words for the calendar in the text decide; without them
+    ``calendar`` does, and without that a day said as in the lunar calendar (初八, 正月, 八月十五 without 日) is lunar.
+    """
+    text = re.sub(r"[\s()（）,，]", "", unicodedata.normalize("NFKC", text))
+    if _LUNAR_WORDS.search(text):
+        calendar = BirthdayCalendar.LUNAR
+    elif _SOLAR_WORDS.search(text):
+        calendar = BirthdayCalendar.SOLAR
+    text = _SOLAR_WORDS.sub("", _LUNAR_WORDS.sub("", text))
+    is_leap_month = _LEAP_WORDS.search(text) is not None
+    text = _LEAP_WORDS.sub("", text).strip(":：-")
+    match = _DIGIT_BIRTHDAY.fullmatch(text) or _COMPACT_BIRTHDAY.fullmatch(text) or _HAN_BIRTHDAY.fullmatch(text)
+    if match is None:
+        return None
+    parts = match.groupdict()
+    if calendar is None:
+        sounds_lunar = re.search(r"初|廿|卅|正月|冬月|腊月", text) is not None
+        is_bare_han = match.re is _HAN_BIRTHDAY and not parts["suffix"] and not parts["day"].isdigit()
+        is_lunar = is_leap_month or sounds_lunar or is_bare_han
+        calendar = BirthdayCalendar.LUNAR if is_lunar else BirthdayCalendar.SOLAR
+    year = _year_of(parts["year"]) if parts["year"] else None
+    return _possible_birthday(
+        Birthday(_number_of(parts["month"]), _number_of(parts["day"]), year, calendar, is_leap_month), on=on
+    )
+
+
+def _possible_birthday(birthday: Birthday, *, on: date) -> Birthday | None:
+    if birthday.year is not None and not OLDEST_BIRTH_YEAR <= birthday.year <= on.year:
+        return None
+    if birthday.calendar == BirthdayCalendar.LUNAR:
+        return birthday if 1 <= birthday.month <= 12 and 1 <= birthday.day <= 30 else None
+    # 2000 was a leap year: 29 Feb without a year is a birthday.
+    solar = _date_or_none(birthday.year or 2000, birthday.month, birthday.day)
+    is_possible = solar is not None and not birthday.is_leap_month and (birthday.year is None or solar <= on)
+    return birthday if is_possible else None
+
+
+def _year_of(text: str) -> int:
+    return int(text) if text.isdigit() else int("".join(str(_HAN_DIGITS.get(char, 0)) for char in text))
+
+
+def _number_of(text: str) -> int:
+    """Return the number that digits or Chinese numerals of a month or day mean; 0 when they mean none."""
+    text = text.removeprefix("初")
+    if text.isdecimal():
+        return int(text)
+    named = {"正": 1, "冬": 11, "腊": 12}.get(text)
+    if named:
+        return named
+    text = text.replace("廿", "二十").replace("卅", "三十").replace("十十", "十")
+    tens, ten, ones = text.partition("十")
+    if any(len(part) > 1 for part in (tens, ones)) or not set(tens + ones) <= set(_HAN_DIGITS):
+        return 0
+    if not ten:
+        return _HAN_DIGITS[tens]
+    return (_HAN_DIGITS[tens] if tens else 1) * 10 + (_HAN_DIGITS[ones] if ones else 0)
+
+
+def relation_tier(communication: int | None, network: int | None, referral_willingness: int | None) -> Tier:
+    """Return the tier of the relation (domain §2.5): sum 8 or more and none of them low is VIP, 5 to 7 quality.
+
+    Not fully rated customers are ordinary ones.
+    """
+    if communication is None or network is None or referral_willingness is None:
+        return Tier.ORDINARY
+    scores = (communication, network, referral_willingness)
+    if sum(scores) >= 8 and min(scores) > Criterion.LOW:
+        return Tier.VIP
+    return Tier.QUALITY if sum(scores) >= 5 else Tier.ORDINARY

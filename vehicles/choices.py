@@ -65,3 +65,11 @@ class InspectionSource(models.TextChoices):
 class ServiceKind(models.TextChoices):
     FIRST = "first", _("First service")
     PERIODIC = "periodic", _("Periodic service")
+
+
+class AgeBand(models.TextChoices):
+    """How far a car is from its maker's warranty (domain §2.1); it decides how its owner is spoken to."""
+
+    IN_WARRANTY = "in_warranty", _("In warranty")
+    MID_AGE = "mid_age", _("Mid-age")
+    OUT = "out", _("Out of warranty")

@@ -1,0 +1,191 @@
+"""Writes of the customer file."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Model
+from django.utils.translation import gettext as _
+
+from accounts.models import Store, User
+from core.actions import acting
+from core.fields import keyed_digest
+from customers.choices import Channel, ConsentPurpose, DoNotContact
+from customers.models import Consent, Customer
+from customers.rules import name_search_terms, normalise_id_number, normalise_mobile
+
+NUMBERS_A_YEAR = 999_999
+
+
+class CannotChangeCustomer(Exception):
+    """The change contradicts what is known; the message says so to the person who asked for it."""
+
+
+def allocate_customer_numbers(count: int, *, on: date) -> list[str]:
+    """Return unused customer numbers: C, two digits of the year, six digits (domain §1.1).
+
+    They come from a sequence, so two people never get the same one and nobody waits; gaps are normal. Numbers that an
+    import brought along are stepped over.
+    """
+    numbers: list[str] = []
+    while len(numbers) < count:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT candidate.number
+                FROM (
+                    SELECT position, %s || lpad(nextval('customers_customer_number')::text, 6, '0') AS number
+                    FROM generate_series(1, %s) AS position
+                ) AS candidate
+                WHERE NOT EXISTS (SELECT FROM customers_customer AS taken WHERE taken.number = candidate.number)
+                ORDER BY candidate.position
+                """,
+                [f"C{on:%y}", count - len(numbers)],
+            )
+            numbers += [number for (number,) in cursor.fetchall()]
+    return numbers
+
+
+def fill_search_columns(customer: Customer) -> None:
+    """Compute what a customer is found by from name and ID number. Nothing is saved."""
+    terms = name_search_terms(customer.name)
+    customer.name_pinyin, customer.name_initials, customer.name_grams = terms.pinyin, terms.initials, terms.grams
+    customer.id_number_hash = keyed_digest(customer.id_number)
+
+
+SEARCH_COLUMNS = ("name_pinyin", "name_initials", "name_grams", "id_number_hash")
+# Kept by other actions, or by the database.
+_NOT_BY_UPDATE = frozenset(
+    {"id", "number", "store", "created_at", "changed_at", "do_not_contact", "do_not_contact_on", "refused_channels"}
+    | {"last_effective_contact_on", "last_proactive_contact_on", "last_visit_on", "last_delivery_on"}
+    | {"care_anchor_on", "silent_since_on", *SEARCH_COLUMNS}
+)
+
+
+def _set_values(instance: Model, values: Mapping[str, Any], *, forbidden: frozenset[str]) -> list[str]:
+    """Set the values that differ and return the names of these fields; unknown and forbidden names are errors."""
+    changed = []
+    known = {field.name for field in instance._meta.concrete_fields}
+    for name, value in values.items():
+        if name not in known or name in forbidden:
+            raise TypeError(f"{type(instance).__name__}.{name} is not set by this action.")
+        if getattr(instance, name) != value:
+            setattr(instance, name, value)
+            changed.append(name)
+    return changed
+
+
+def _normalised(values: Mapping[str, Any]) -> dict[str, Any]:
+    values = dict(values)
+    if "mobile" in values:
+        values["mobile"] = normalise_mobile(values["mobile"])
+    if "id_number" in values:
+        values["id_number"] = normalise_id_number(values["id_number"])
+    return values
+
+
+@transaction.atomic
+def create_customer(*, store: Store, name: str, entered_on: date, by: User | None, **values: Any) -> Customer:
+    """Enter a customer into the file of a store, with a new number; care is promised from ``entered_on``.
+
+    ``values`` are further fields of the model. A mobile that somebody else has is allowed (domain §1.1).
+    """
+    customer = Customer(store=store, entered_on=entered_on, name=name.strip())
+    _set_values(customer, _normalised(values), forbidden=_NOT_BY_UPDATE)
+    (customer.number,) = allocate_customer_numbers(1, on=entered_on)
+    fill_search_columns(customer)
+    with acting(by):
+        customer.save(force_insert=True)
+    return customer
+
+
+@transaction.atomic
+def update_customer(*, customer: Customer, values: Mapping[str, Any], by: User | None) -> list[str]:
+    """Change fields of a customer and return the names of those that really changed.
+
+    A new mobile is taken to be right until somebody says otherwise. Raises ``TypeError`` for a field that has an
+    action of its own (do-not-contact, consents) or is computed.
+    """
+    changed = _set_values(customer, _normalised(values), forbidden=_NOT_BY_UPDATE)
+    if not changed:
+        return []
+    if "mobile" in changed and "is_mobile_wrong" not in values:
+        customer.is_mobile_wrong = False
+        changed.append("is_mobile_wrong")
+    if "name" in changed or "id_number" in changed:
+        fill_search_columns(customer)
+        changed += SEARCH_COLUMNS
+    with acting(by):
+        customer.save(update_fields=changed)
+    return changed
+
+
+@transaction.atomic
+def set_do_not_contact(*, customer: Customer, level: DoNotContact, reason: str, on: date, by: User | None) -> Customer:
+    """Set or lift the customer's wish not to be contacted, at once (domain §3.4, §3.6).
+
+    Setting it needs a reason; raises ``CannotChangeCustomer`` without. Touch points that it forbids are cancelled by
+    the care engine.
+    """
+    if level != DoNotContact.NONE and not reason.strip():
+        raise CannotChangeCustomer(_("Say why the customer must not be contacted."))
+    customer.do_not_contact = level
+    customer.do_not_contact_reason = reason.strip()[:200]
+    customer.do_not_contact_on = None if level == DoNotContact.NONE else on
+    with acting(by):
+        customer.save(update_fields=["do_not_contact", "do_not_contact_reason", "do_not_contact_on"])
+    return customer
+
+
+@transaction.atomic
+def record_consent(
+    *,
+    customer: Customer,
+    purpose: ConsentPurpose,
+    channel: Channel,
+    is_given: bool,
+    at: datetime,
+    by: User | None,
+    wording: str = "",
+    evidence: str = "",
+) -> Consent:
+    """Add a line to the consent ledger and bring ``refused_channels`` in line with it (domain §1.1).
+
+    A channel is refused while the newest line of marketing or of service messages for it is a withdrawal: in doubt we
+    do not write.
+    """
+    consent = Consent.objects.create(
+        customer=customer,
+        purpose=purpose,
+        channel=channel,
+        is_given=is_given,
+        at=at,
+        wording=wording,
+        evidence=evidence,
+        recorded_by=by,
+    )
+    newest = (
+        Consent.objects.filter(customer=customer, purpose__in=(ConsentPurpose.MARKETING, ConsentPurpose.SERVICE))
+        .order_by("purpose", "channel", "-at", "-pk")
+        .distinct("purpose", "channel")
+    )
+    refused = sorted({line.channel for line in newest if not line.is_given})
+    if customer.refused_channels != refused:
+        customer.refused_channels = refused
+        with acting(by):
+            customer.save(update_fields=["refused_channels"])
+    return consent
+
+
+@transaction.atomic
+def hand_over_customers(*, customers: Iterable[Customer], values: Mapping[str, User | None], by: User | None) -> int:
+    """Give customers to other people (``sales_consultant``, ``service_adviser``, ``care_specialist``); return how many.
+
+    The history of who looked after whom is kept by the database.
+    """
+    staff = {"sales_consultant", "service_adviser", "care_specialist"}
+    if not values or set(values) - staff:
+        raise TypeError(f"Expected some of {sorted(staff)}.")
+    with acting(by):
+        return Customer.objects.filter(pk__in=[customer.pk for customer in customers]).update(**values)

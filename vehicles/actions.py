@@ -1,0 +1,503 @@
+"""Writes of the car file, and the facts about cars that the care engine reads."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from core.actions import acting
+from customers.models import Customer
+from vehicles.choices import (
+    InspectionSource,
+    OdometerFlag,
+    OdometerSource,
+    PlateKind,
+    PolicyKind,
+    ServiceKind,
+    VehicleStatus,
+)
+from vehicles.models import InsurancePolicy, OdometerReading, Ownership, Vehicle
+from vehicles.rules import (
+    DEFAULT_WARRANTY,
+    PlateProblem,
+    Reading,
+    ServiceTerms,
+    WarrantyTerms,
+    daily_km,
+    default_terms,
+    estimate_inspection,
+    flag_readings,
+    forecast_service,
+    is_vin,
+    normalise_vin,
+    read_plate,
+    warranty_dates,
+)
+
+BATCH = 1000
+
+
+class CannotChangeVehicle(Exception):
+    """The change contradicts what is known; the message says so to the person who asked for it."""
+
+
+class CannotTransferOwner(CannotChangeVehicle):
+    """The car cannot go to this customer on this day."""
+
+
+class PlateTaken(CannotChangeVehicle):
+    """Another car in use carries this plate."""
+
+
+# --- Facts ------------------------------------------------------------------------------------------------------
+
+_FACT_TYPES = {
+    "odometer_km": "integer",
+    "odometer_on": "date",
+    "daily_km": "numeric",
+    "next_service_kind": "text",
+    "next_service_on": "date",
+    "next_service_km": "integer",
+    "next_service_from_on": "date",
+    "warranty_from_on": "date",
+    "warranty_ends_on": "date",
+    "warranty_km": "integer",
+    "warranty_notice_on": "date",
+    "three_guarantees_end_on": "date",
+    "inspection_valid_until": "date",
+    "inspection_source": "text",
+}
+_INPUTS = (
+    "pk",
+    "energy",
+    "use",
+    "seats",
+    "is_minivan",
+    "purchase_on",
+    "delivery_on",
+    "registered_on",
+    "first_service_done_on",
+    "last_service_on",
+    "last_service_km",
+    "inspection_valid_until",
+    "inspection_source",
+    "model__service_plan__first_months",
+    "model__service_plan__first_km",
+    "model__service_plan__interval_months",
+    "model__service_plan__interval_km",
+    "model__warranty_policy__months",
+    "model__warranty_policy__km",
+    "model__warranty_policy__three_guarantees_months",
+    "model__warranty_policy__three_guarantees_km",
+)
+
+
+def refresh_vehicle_facts(vehicle_ids: Iterable[int], *, on: date) -> int:
+    """Recompute what the care engine reads about cars; return how many cars changed.
+
+    That is: the flags of the odometer log, mileage and kilometres a day, the next service, warranty and
+    three-guarantees dates, and, unless somebody confirmed a date, the inspection that is valid on ``on``. Two reads
+    and at most two writes a thousand cars; a car whose facts stay the same is not written. Run again, it changes
+    nothing. The dates of visits are kept by ``service.actions``, which call this afterwards.
+    """
+    ids = iter(sorted(set(vehicle_ids)))
+    changed = 0
+    while batch := list(islice(ids, BATCH)):
+        with transaction.atomic():
+            changed += _refresh_batch(batch, on=on)
+    return changed
+
+
+def _refresh_batch(vehicle_ids: Sequence[int], *, on: date) -> int:
+    # Two refreshes of one car follow each other: the later one sees what the earlier one read and more.
+    list(Vehicle.objects.select_for_update().filter(pk__in=vehicle_ids).order_by("pk").values_list("pk"))
+    used = _used_readings(vehicle_ids)
+    rows = []
+    for car in Vehicle.objects.filter(pk__in=vehicle_ids).order_by("pk").values(*_INPUTS):
+        facts = vehicle_facts(car, used.get(car["pk"], ()), on=on)
+        rows.append((car["pk"], *(facts[name] for name in _FACT_TYPES)))
+    if not rows:
+        return 0
+    columns = list(zip(*rows, strict=True))
+    arrays = ", ".join(["%s::bigint[]", *(f"%s::{sql_type}[]" for sql_type in _FACT_TYPES.values())])
+    names = ", ".join(_FACT_TYPES)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE vehicles_vehicle AS car SET {", ".join(f"{name} = fact.{name}" for name in _FACT_TYPES)}
+            FROM unnest({arrays}) AS fact(id, {names})
+            WHERE car.id = fact.id
+              AND ({", ".join(f"car.{name}" for name in _FACT_TYPES)})
+                  IS DISTINCT FROM ({", ".join(f"fact.{name}" for name in _FACT_TYPES)})
+            """,  # noqa: S608 - the names are those above
+            [list(column) for column in columns],
+        )
+        return int(cursor.rowcount)
+
+
+def _used_readings(vehicle_ids: Sequence[int]) -> dict[int, list[Reading]]:
+    """Bring the flags of the cars' odometer logs up to date and return the readings without one."""
+    logs: dict[int, list[tuple[int, str, Reading]]] = defaultdict(list)
+    lines = OdometerReading.objects.filter(vehicle__in=vehicle_ids).order_by("vehicle", "on", "km", "pk")
+    for pk, vehicle_id, day, km, flag, is_new in lines.values_list(
+        "pk", "vehicle_id", "on", "km", "flag", "is_new_odometer"
+    ):
+        logs[vehicle_id].append((pk, flag, Reading(day, km, is_new)))
+    used = {}
+    wrong: list[tuple[int, str]] = []
+    for vehicle_id, log in logs.items():
+        # The first reading of a new odometer comes after the last one of the old, whatever the figures say.
+        log.sort(key=lambda line: (line[2].on, line[2].is_new_odometer, line[2].km))
+        flags = flag_readings([reading for _pk, _flag, reading in log])
+        wrong += [(pk, flag) for (pk, old, _reading), flag in zip(log, flags, strict=True) if old != flag]
+        used[vehicle_id] = [
+            reading for (_pk, _flag, reading), flag in zip(log, flags, strict=True) if flag == OdometerFlag.OK
+        ]
+    if wrong:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE vehicles_odometerreading AS line SET flag = new.flag "
+                "FROM unnest(%s::bigint[], %s::text[]) AS new(id, flag) WHERE line.id = new.id",
+                [[pk for pk, _flag in wrong], [str(flag) for _pk, flag in wrong]],
+            )
+    return used
+
+
+def vehicle_facts(car: Mapping[str, Any], used: Sequence[Reading], *, on: date) -> dict[str, Any]:
+    """Return the computed columns of a car from the columns that people enter, its plan and policy, and its log."""
+    rate = daily_km(used, delivery_on=car["delivery_on"])
+    service = forecast_service(
+        use=car["use"],
+        terms=_service_terms(car),
+        delivery_on=car["delivery_on"],
+        first_service_done_on=car["first_service_done_on"],
+        last_service_on=car["last_service_on"],
+        last_service_km=car["last_service_km"],
+        used=used,
+        rate=rate,
+    )
+    warranty = warranty_dates(
+        terms=_warranty_terms(car),
+        use=car["use"],
+        purchase_on=car["purchase_on"],
+        delivery_on=car["delivery_on"],
+        used=used,
+        rate=rate,
+    )
+    valid_until, source = _inspection(car, on=on)
+    return {
+        "odometer_km": used[-1].km if used else None,
+        "odometer_on": used[-1].on if used else None,
+        "daily_km": rate,
+        "next_service_kind": str(service.kind) if service else "",
+        "next_service_on": service.due_on if service else None,
+        "next_service_km": service.due_km if service else None,
+        "next_service_from_on": service.from_on if service else None,
+        "warranty_from_on": warranty.from_on if warranty else None,
+        "warranty_ends_on": warranty.ends_on if warranty else None,
+        "warranty_km": warranty.km if warranty else None,
+        "warranty_notice_on": warranty.notice_on if warranty else None,
+        "three_guarantees_end_on": warranty.three_guarantees_end_on if warranty else None,
+        "inspection_valid_until": valid_until,
+        "inspection_source": source,
+    }
+
+
+def _service_terms(car: Mapping[str, Any]) -> ServiceTerms:
+    plan = "model__service_plan__"
+    if car[f"{plan}first_months"] is None:
+        return default_terms(car["energy"])
+    return ServiceTerms(
+        car[f"{plan}first_months"], car[f"{plan}first_km"], car[f"{plan}interval_months"], car[f"{plan}interval_km"]
+    )
+
+
+def _warranty_terms(car: Mapping[str, Any]) -> WarrantyTerms:
+    policy = "model__warranty_policy__"
+    if car[f"{policy}months"] is None:
+        return DEFAULT_WARRANTY
+    return WarrantyTerms(
+        car[f"{policy}months"],
+        car[f"{policy}km"],
+        car[f"{policy}three_guarantees_months"],
+        car[f"{policy}three_guarantees_km"],
+    )
+
+
+def _inspection(car: Mapping[str, Any], *, on: date) -> tuple[date | None, str]:
+    known, source = car["inspection_valid_until"], car["inspection_source"]
+    if known is not None and source != InspectionSource.ESTIMATE:
+        return known, source
+    registered_on = car["registered_on"] or car["delivery_on"] or car["purchase_on"]
+    if registered_on is None:
+        return None, ""
+    estimate = estimate_inspection(
+        registered_on=registered_on, on=on, use=car["use"], seats=car["seats"], is_minivan=car["is_minivan"]
+    )
+    return estimate, str(InspectionSource.ESTIMATE)
+
+
+def refresh_delivery_dates(customer_ids: Iterable[int]) -> int:
+    """Bring the last delivery of customers in line with their cars in use; return how many customers changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE customers_customer AS customer SET last_delivery_on = known.last_delivery_on
+            FROM (
+                SELECT owner.id, max(car.delivery_on) AS last_delivery_on
+                FROM customers_customer AS owner
+                LEFT JOIN vehicles_vehicle AS car ON car.owner_id = owner.id AND car.status = %s
+                WHERE owner.id = ANY(%s)
+                GROUP BY owner.id
+            ) AS known
+            WHERE customer.id = known.id AND customer.last_delivery_on IS DISTINCT FROM known.last_delivery_on
+            """,
+            [VehicleStatus.IN_USE, sorted(set(customer_ids))],
+        )
+        return int(cursor.rowcount)
+
+
+# --- Cars and their owners --------------------------------------------------------------------------------------
+
+_NOT_BY_UPDATE = frozenset({"id", "store", "owner", "care_from", "status", "vin", "created_at", "changed_at"}) | (
+    frozenset(_FACT_TYPES) - {"inspection_valid_until", "inspection_source"}
+)
+
+
+def _set_values(vehicle: Vehicle, values: Mapping[str, Any]) -> list[str]:
+    known = {field.name for field in Vehicle._meta.concrete_fields}
+    changed = []
+    for name, value in values.items():
+        if name not in known or name in _NOT_BY_UPDATE:
+            raise TypeError(f"Vehicle.{name} is not set by this action.")
+        if getattr(vehicle, name) != value:
+            setattr(vehicle, name, value)
+            changed.append(name)
+    return changed
+
+
+def _with_read_plate(values: Mapping[str, Any]) -> dict[str, Any]:
+    values = dict(values)
+    if "plate" in values:
+        plate = read_plate(values["plate"])
+        if isinstance(plate, PlateProblem):
+            raise CannotChangeVehicle(_("“%(plate)s” is not a plate number.") % {"plate": values["plate"]})
+        values["plate"] = plate.number
+        # A yellow plate looks like a blue one: who says so is believed.
+        if plate.kind != PlateKind.BLUE or not values.get("plate_kind"):
+            values["plate_kind"] = plate.kind
+    return values
+
+
+def _refuse_taken_plate(vehicle: Vehicle) -> None:
+    if not vehicle.plate or vehicle.status != VehicleStatus.IN_USE:
+        return
+    others = Vehicle.objects.filter(plate=vehicle.plate, status=VehicleStatus.IN_USE).exclude(pk=vehicle.pk)
+    if others.exists():
+        raise PlateTaken(_("Another car in use has the plate %(plate)s.") % {"plate": vehicle.plate})
+
+
+@transaction.atomic
+def create_vehicle(*, owner: Customer, vin: str, care_from: date, by: User | None, **values: Any) -> Vehicle:
+    """Enter a car of a customer, with its first owner in the ownership history; care is promised from ``care_from``.
+
+    Raises ``CannotChangeVehicle`` for a VIN of the wrong shape or one that is on file, and ``PlateTaken``. A wrong
+    check digit is no error (domain §1.2).
+    """
+    vin = normalise_vin(vin)
+    if not is_vin(vin):
+        raise CannotChangeVehicle(_("“%(vin)s” is not a VIN: 17 letters and digits without I, O and Q.") % {"vin": vin})
+    if Vehicle.objects.filter(vin=vin).exists():
+        raise CannotChangeVehicle(_("The VIN %(vin)s is on file already.") % {"vin": vin})
+    vehicle = Vehicle(store_id=owner.store_id, owner=owner, vin=vin, care_from=care_from)
+    _set_values(vehicle, _with_read_plate(values))
+    _refuse_taken_plate(vehicle)
+    with acting(by):
+        vehicle.save(force_insert=True)
+        Ownership.objects.create(
+            vehicle=vehicle, customer=owner, started_on=min(vehicle.delivery_on or care_from, care_from)
+        )
+        _refresh(vehicle, on=care_from)
+        refresh_delivery_dates([owner.pk])
+    return vehicle
+
+
+@transaction.atomic
+def update_vehicle(*, vehicle: Vehicle, values: Mapping[str, Any], on: date, by: User | None) -> list[str]:
+    """Change fields of a car, recompute its facts, and return the names of the fields that really changed.
+
+    Owner and status have actions of their own (``TypeError``); raises ``PlateTaken`` and ``CannotChangeVehicle``.
+    """
+    changed = _set_values(vehicle, _with_read_plate(values))
+    if not changed:
+        return []
+    _refuse_taken_plate(vehicle)
+    with acting(by):
+        vehicle.save(update_fields=changed)
+        _refresh(vehicle, on=on)
+        if "delivery_on" in changed:
+            refresh_delivery_dates([vehicle.owner_id])
+    return changed
+
+
+def _refresh(vehicle: Vehicle, *, on: date) -> None:
+    refresh_vehicle_facts([vehicle.pk], on=on)
+    vehicle.refresh_from_db(fields=list(_FACT_TYPES))
+
+
+@transaction.atomic
+def transfer_owner(*, vehicle: Vehicle, to: Customer, on: date, by: User | None) -> Vehicle:
+    """Give a car to another customer of ours: care for it is promised to the new owner from ``on``.
+
+    The old ownership ends that day, the car goes to the new owner's store and is in use. Raises
+    ``CannotTransferOwner`` when the customer has it already or the old ownership began later, and ``PlateTaken``.
+    """
+    vehicle = Vehicle.objects.select_for_update().get(pk=vehicle.pk)
+    before = vehicle.owner_id
+    if before == to.pk:
+        raise CannotTransferOwner(_("The customer is the owner of this car already."))
+    open_ownership = vehicle.ownerships.filter(ended_on=None).first()
+    if open_ownership and open_ownership.started_on > on:
+        raise CannotTransferOwner(
+            _("The present owner has had the car since %(day)s only.") % {"day": open_ownership.started_on}
+        )
+    vehicle.owner, vehicle.store_id, vehicle.care_from = to, to.store_id, on
+    vehicle.status = VehicleStatus.IN_USE
+    _refuse_taken_plate(vehicle)
+    with acting(by):
+        if open_ownership:
+            open_ownership.ended_on = on
+            open_ownership.save(update_fields=["ended_on"])
+        Ownership.objects.create(vehicle=vehicle, customer=to, started_on=on)
+        vehicle.save(update_fields=["owner", "store", "care_from", "status"])
+        refresh_delivery_dates([before, to.pk])
+    return vehicle
+
+
+@transaction.atomic
+def change_status(*, vehicle: Vehicle, status: VehicleStatus, on: date, by: User | None) -> Vehicle:
+    """Say what became of a car. Care ends when it is no longer in use (domain §3.6, 8).
+
+    Sold or scrapped, the ownership ends on ``on``; back in use, care is promised again from ``on``, to the same owner.
+    Raises ``PlateTaken`` when its plate is on another car by now.
+    """
+    vehicle = Vehicle.objects.select_for_update().get(pk=vehicle.pk)
+    if vehicle.status == status:
+        return vehicle
+    vehicle.status = status
+    changed = ["status"]
+    with acting(by):
+        open_ownership = vehicle.ownerships.filter(ended_on=None).first()
+        if status == VehicleStatus.IN_USE:
+            _refuse_taken_plate(vehicle)
+            vehicle.care_from = on
+            changed.append("care_from")
+            if open_ownership is None:
+                Ownership.objects.create(vehicle=vehicle, customer_id=vehicle.owner_id, started_on=on)
+        elif status in (VehicleStatus.TRANSFERRED, VehicleStatus.SCRAPPED) and open_ownership:
+            open_ownership.ended_on = max(on, open_ownership.started_on)
+            open_ownership.save(update_fields=["ended_on"])
+        vehicle.save(update_fields=changed)
+        refresh_delivery_dates([vehicle.owner_id])
+    return vehicle
+
+
+# --- What happens to a car --------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def add_reading(
+    *,
+    vehicle: Vehicle,
+    on: date,
+    km: int,
+    source: OdometerSource,
+    by: User | None,
+    note: str = "",
+    is_new_odometer: bool = False,
+) -> OdometerReading:
+    """Add a line to the odometer log and recompute the car's facts; the same line twice is one line.
+
+    Odd readings are kept: look at ``flag`` of the answer (domain §1.2).
+    """
+    reading, _is_new = OdometerReading.objects.get_or_create(
+        vehicle=vehicle,
+        on=on,
+        km=km,
+        defaults={"source": source, "note": note[:200], "is_new_odometer": is_new_odometer},
+    )
+    with acting(by):
+        _refresh(vehicle, on=on)
+    reading.refresh_from_db()
+    return reading
+
+
+@transaction.atomic
+def service_done_elsewhere(*, vehicle: Vehicle, on: date, by: User | None, km: int | None = None) -> Vehicle:
+    """Remember that another workshop serviced the car: the next service is counted from there (domain §3.4)."""
+    vehicle = Vehicle.objects.select_for_update().get(pk=vehicle.pk)
+    changed = []
+    if vehicle.first_service_done_on is None and vehicle.next_service_kind in ("", ServiceKind.FIRST):
+        vehicle.first_service_done_on = on
+        changed.append("first_service_done_on")
+    if vehicle.last_service_on is None or on >= vehicle.last_service_on:
+        vehicle.last_service_on, vehicle.last_service_km = on, km
+        changed += ["last_service_on", "last_service_km"]
+    with acting(by):
+        if changed:
+            vehicle.save(update_fields=changed)
+        if km is not None:
+            add_reading(
+                vehicle=vehicle, on=on, km=km, source=OdometerSource.CUSTOMER, by=by, note=_("Serviced elsewhere")
+            )
+        else:
+            _refresh(vehicle, on=on)
+    return vehicle
+
+
+@transaction.atomic
+def add_policy(
+    *,
+    vehicle: Vehicle,
+    kind: PolicyKind,
+    ends_on: date,
+    by: User | None,
+    starts_on: date | None = None,
+    insurer: str = "",
+    number: str = "",
+    premium: Decimal | None = None,
+    is_bought_here: bool = False,
+) -> InsurancePolicy:
+    """Enter an insurance policy of a car; the same kind with the same end again corrects the one on file.
+
+    Raises ``CannotChangeVehicle`` when it would end before it starts.
+    """
+    if starts_on is not None and ends_on <= starts_on:
+        raise CannotChangeVehicle(_("A policy ends after it starts."))
+    details = {
+        "starts_on": starts_on,
+        "insurer": insurer,
+        "number": number,
+        "premium": premium,
+        "is_bought_here": is_bought_here,
+    }
+    with acting(by):
+        policy, _is_new = InsurancePolicy.objects.update_or_create(
+            vehicle=vehicle, kind=kind, ends_on=ends_on, defaults=details
+        )
+    return policy
+
+
+@transaction.atomic
+def confirm_inspection(*, vehicle: Vehicle, valid_until: date, source: InspectionSource, by: User | None) -> Vehicle:
+    """Enter until when the inspection is valid as read from a document: it beats every estimate (domain §1.2)."""
+    vehicle.inspection_valid_until, vehicle.inspection_source = valid_until, source
+    with acting(by):
+        vehicle.save(update_fields=["inspection_valid_until", "inspection_source"])
+    return vehicle
