@@ -4,7 +4,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
     """The counter behind customer numbers: a sequence hands out each value once, without anybody waiting."""
 
-    dependencies = [("customers", "0001_initial")]
+    dependencies = [("customers", "0002_planner_keys")]
 
     operations = [
         migrations.RunSQL(
