@@ -1,23 +1,51 @@
+from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts import permissions
+from accounts.choices import Language, Theme
+from accounts.navigation import places_for
+
+THEME_COOKIE = "theme"
+
+
+def today_of(request: HttpRequest) -> date:
+    """Return today's date where the reader works: in the time zone of their store, else in the project's."""
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated:
+        for membership in permissions.memberships_of(user):
+            if membership.store is not None:
+                return timezone.localdate(timezone=ZoneInfo(membership.store.time_zone))
+    return timezone.localdate()
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """What the frame around every page shows: the person's role and store, and which places they may go to."""
+    theme = request.COOKIES.get(THEME_COOKIE, "")
+    frame: dict[str, Any] = {
+        "theme": theme if theme in Theme.values else Theme.AUTO,
+        "themes": Theme,
+        "languages": Language,
+        "today": today_of(request),
+    }
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
-        return {}
+        return frame
     memberships = permissions.memberships_of(user)
-    return {
+    may = {
+        "work_tasks": permissions.can_work_tasks(user),
+        "see_customers": not permissions.customer_access(user).is_empty,
+        "lead_people": permissions.is_manager(user),
+        "see_jobs": permissions.can_see_jobs(user),
+        "see_care_plan": permissions.can_see_care_plan(user),
+    }
+    match = request.resolver_match
+    return frame | {
         "memberships": memberships,
         "membership": memberships[0] if memberships else None,
-        "may": {
-            "work_tasks": permissions.can_work_tasks(user),
-            "see_customers": not permissions.customer_access(user).is_empty,
-            "see_jobs": permissions.can_see_jobs(user),
-            "see_care_plan": permissions.can_see_care_plan(user),
-        },
+        "may": may,
+        "places": places_for(may, match.view_name if match else ""),
     }

@@ -12,7 +12,7 @@ from accounts.permissions import memberships_of
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 # Pages that a signed-in person reaches even without a membership: they can always sign out.
-OPEN_PREFIXES = ("/accounts/", "/static/", "/language/")
+OPEN_PREFIXES = ("/accounts/", "/static/", "/language/", "/theme/")
 
 
 class LanguageMiddleware:

@@ -3,6 +3,8 @@
 import pytest
 from django.core.cache import cache
 
+pytest_plugins = ["tests.people"]
+
 
 @pytest.fixture(autouse=True)
 def _empty_cache():

@@ -1,0 +1,88 @@
+import pytest
+from django.urls import reverse
+
+from tests.factories import PASSWORD, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_person_signs_in_with_name_and_password(client, adviser):
+    response = client.post(reverse("account_login"), {"login": "sa1", "password": PASSWORD, "next": "/customers/"})
+    assert (response.status_code, response.url) == (302, "/customers/")
+    assert client.session["_auth_user_id"] == str(adviser.pk)
+
+
+def test_nobody_signs_themselves_up(client):
+    response = client.post(
+        reverse("account_signup"), {"username": "new", "password1": PASSWORD, "password2": PASSWORD}, follow=True
+    )
+    assert b"new" not in response.content
+    assert not UserFactory._meta.model.objects.filter(username="new").exists()
+
+
+def test_the_language_is_kept_with_the_person(as_user, adviser):
+    client = as_user(adviser)
+    response = client.post(reverse("accounts:language_set"), {"language": "zh-hans", "next": "/accounts/2fa/"})
+    assert (response.status_code, response.url) == (302, "/accounts/2fa/")
+    adviser.refresh_from_db()
+    assert adviser.language == "zh-hans"
+
+
+def test_the_language_of_a_stranger_is_kept_in_a_cookie(client):
+    client.post(reverse("accounts:language_set"), {"language": "en"})
+    assert client.cookies["django_language"].value == "en"
+    assert '<html lang="en"' in client.get(reverse("account_login")).content.decode()
+
+
+def test_a_stranger_reads_what_the_browser_asks_for_else_chinese(client):
+    url = reverse("account_login")
+    assert '<html lang="zh-Hans"' in client.get(url).content.decode()
+    assert '<html lang="en"' in client.get(url, headers={"accept-language": "en-GB"}).content.decode()
+
+
+@pytest.mark.parametrize(("name", "data"), [("language_set", {"language": "fr"}), ("theme_set", {"theme": "pink"})])
+def test_what_is_not_offered_is_refused(client, name, data):
+    assert client.post(reverse(f"accounts:{name}"), data).status_code == 422
+
+
+@pytest.mark.parametrize("name", ["language_set", "theme_set"])
+def test_a_get_changes_nothing(client, name):
+    assert client.get(reverse(f"accounts:{name}")).status_code == 405
+
+
+def test_a_choice_never_leads_to_a_foreign_site(client):
+    response = client.post(reverse("accounts:theme_set"), {"theme": "dark", "next": "https://example.org/"})
+    assert response.url == "/"
+
+
+def test_the_chosen_theme_is_in_the_page_itself(client):
+    client.post(reverse("accounts:theme_set"), {"theme": "dark"})
+    assert 'data-bs-theme="dark"' in client.get(reverse("account_login")).content.decode()
+
+
+def test_a_person_without_a_role_is_told_so(as_user):
+    response = as_user(UserFactory()).get("/no-such-page/")
+    assert (response.status_code, response.templates[0].name) == (403, "accounts/no_membership.html")
+
+
+def test_the_page_of_a_wrong_address_keeps_the_navigation(as_user, adviser):
+    response = as_user(adviser).get("/no-such-page/")
+    assert response.status_code == 404
+    assert 'class="crm-nav"' in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    "name", ["account_change_password", "mfa_index", "usersessions_list", "mfa_activate_totp", "mfa_add_webauthn"]
+)
+def test_the_own_pages_open(as_user, adviser, name):
+    client = as_user(adviser)
+    # django-allauth asks for the password again before two-step sign-in is changed.
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD, "next": "/customers/"})
+    assert client.get(reverse(name)).status_code == 200
+
+
+def test_no_page_carries_inline_script_or_style(client):
+    page = client.get(reverse("account_login")).content.decode()
+    assert " style=" not in page
+    assert "<style" not in page
+    assert "onclick" not in page
