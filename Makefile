@@ -14,7 +14,7 @@ export PYTHONUTF8 = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test unit e2e browser check lint format types imports migrations messages check-messages static \
-	bench-plan clean
+	bench-plan backup restore clean
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -73,6 +73,12 @@ static: setup ## The static files fit together under the production storage
 
 bench-plan: setup ## The nightly planner against hand-written SQL (takes long; see bench/RESULTS.md)
 	$(VENV_PYTHON) -m bench.plan
+
+backup: setup ## Write the embedded database into var/backup/
+	@$(VENV_PYTHON) tools/backup.py backup
+
+restore: setup ## Replace the embedded database: make restore FILE=var/backup/….dump
+	@$(VENV_PYTHON) tools/backup.py restore "$(FILE)"
 
 clean: ## Remove what the tools leave behind; the data under var/ stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis var/static var/log test-results
