@@ -60,6 +60,16 @@ class Tier(models.TextChoices):
     ORDINARY = "ordinary", _("Ordinary customer")
 
 
+class Lifecycle(models.TextChoices):
+    """Where a customer stands between the first visit and the last (domain §2.4)."""
+
+    PROSPECT = "prospect", _("Prospect")
+    NEW = "new", _("New owner")
+    EXISTING = "existing", _("Existing customer")
+    AT_RISK = "at_risk", _("At risk")
+    LOST = "lost", _("Lost customer")
+
+
 class Criterion(models.IntegerChoices):
     """Score of one of the three things that make the relation tier (domain §2.5)."""
 

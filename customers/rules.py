@@ -3,13 +3,14 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import phonenumbers
 from pypinyin import Style, lazy_pinyin
 from stdnum.cn import ric, uscc
 
-from customers.choices import BirthdayCalendar, Criterion, Salutation, Tier
+from core.rules import add_months
+from customers.choices import BirthdayCalendar, Criterion, CustomerKind, Lifecycle, Salutation, Tier
 
 MOBILE = re.compile(r"1[3-9]\d{9}")
 LANDLINE = re.compile(r"0\d{2,3}-?\d{7,8}(-\d{1,6})?")
@@ -257,3 +258,78 @@ def relation_tier(communication: int | None, network: int | None, referral_willi
     if sum(scores) >= 8 and min(scores) > Criterion.LOW:
         return Tier.VIP
     return Tier.QUALITY if sum(scores) >= 5 else Tier.ORDINARY
+
+
+# Surnames of two characters that are still borne; a name of two characters in all has a surname of one.
+COMPOUND_SURNAMES = frozenset(
+    {
+        "欧阳", "司马", "上官", "诸葛", "夏侯", "东方", "皇甫", "尉迟", "公孙", "慕容", "令狐", "司徒",
+        "司空", "轩辕", "端木", "独孤", "南宫", "西门", "宇文", "长孙", "澹台", "公冶", "濮阳", "淳于",
+        "单于", "太史", "申屠", "钟离", "闻人", "百里", "呼延", "东郭", "南门", "赫连", "拓跋", "完颜",
+        "纳兰", "万俟", "鲜于", "闾丘", "亓官", "司寇", "仲孙", "第五",
+    }
+)  # fmt: skip
+# Surnames that are read otherwise than the same character in a word.
+SURNAME_READINGS = {
+    "单": "Shan", "区": "Ou", "仇": "Qiu", "解": "Xie", "查": "Zha", "曾": "Zeng", "任": "Ren", "朴": "Piao",
+    "盖": "Ge", "翟": "Zhai", "繁": "Po", "折": "She", "员": "Yun", "黑": "He", "重": "Chong", "乐": "Yue",
+    "种": "Chong", "缪": "Miao", "尉迟": "Yuchi", "万俟": "Moqi", "单于": "Chanyu", "澹台": "Tantai",
+    "长孙": "Zhangsun", "吕": "Lyu",
+}  # fmt: skip
+CHINESE = re.compile(r"[\u3400-\u9fff]+")
+DORMANT_MONTHS = 6
+LOST_MONTHS = 12
+FIRST_SERVICE_GRACE = timedelta(days=60)
+
+
+def family_name(name: str) -> str:
+    """Return the surname: 欧阳 of 欧阳修, 王 of 王小明, Smith of John Smith; other names (古丽·买买提) stay whole."""
+    name = name.strip()
+    if CHINESE.fullmatch(name):
+        return name[:2] if len(name) > 2 and name[:2] in COMPOUND_SURNAMES else name[:1]
+    if name.isascii() and name:
+        return name.split()[-1]
+    return name
+
+
+def form_of_address(name: str, *, salutation: str, kind: str, in_english: bool) -> str:
+    """Return how a customer is spoken to: 王先生, Ms Ouyang; the name alone where the title is not known.
+
+    An organisation is spoken of by its name. In English a Chinese surname is written in pinyin.
+    """
+    if kind == CustomerKind.ORGANISATION or salutation not in (Salutation.MR, Salutation.MS):
+        return name
+    surname = family_name(name)
+    if not in_english:
+        return surname + {Salutation.MR: "先生", Salutation.MS: "女士"}[Salutation(salutation)]
+    if CHINESE.fullmatch(surname):
+        surname = SURNAME_READINGS.get(surname) or "".join(lazy_pinyin(surname)).capitalize()
+    return {Salutation.MR: "Mr ", Salutation.MS: "Ms "}[Salutation(salutation)] + surname
+
+
+def lifecycle_stage(
+    *,
+    on: date,
+    last_delivery_on: date | None,
+    last_visit_on: date | None,
+    last_effective_contact_on: date | None,
+    first_service_due_on: date | None,
+) -> Lifecycle:
+    """Return the stage of a customer on a day (domain §2.4).
+
+    Dormant means neither a visit nor an effective contact for 6 months (at risk) or 12 (lost), and never before a first
+    service that is still to come is 60 days overdue; ``first_service_due_on`` is None when no first service is open.
+    """
+    facts = [day for day in (last_delivery_on, last_visit_on, last_effective_contact_on) if day is not None]
+    if not facts:
+        return Lifecycle.PROSPECT
+    waits_for_first_service = first_service_due_on is not None and on <= first_service_due_on + FIRST_SERVICE_GRACE
+    if not waits_for_first_service:
+        silent_since = max(facts)
+        if on >= add_months(silent_since, LOST_MONTHS):
+            return Lifecycle.LOST
+        if on >= add_months(silent_since, DORMANT_MONTHS):
+            return Lifecycle.AT_RISK
+    if last_delivery_on is None:
+        return Lifecycle.EXISTING if last_visit_on else Lifecycle.PROSPECT
+    return Lifecycle.NEW if on <= add_months(last_delivery_on, 12) else Lifecycle.EXISTING
