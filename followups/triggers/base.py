@@ -31,7 +31,7 @@ class Arm:
 
 
 class Trigger(ABC):
-    """A kind of anchor. A new one is a module with a subclass, listed in ``followups.triggers``; nothing else changes."""
+    """A kind of anchor. A new one is a subclass in a module, listed in ``followups.triggers``; nothing else changes."""
 
     code: ClassVar[str]
     # Whether its nominal dates are forecasts that may still move (see ``TouchPoint.cycle_on``).

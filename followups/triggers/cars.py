@@ -106,7 +106,7 @@ class InspectionEnd(CarDate):
 
 
 class PolicyEnd(Trigger):
-    """Offsets from the end of a policy that no later one has replaced. Two policies that end on a day are one reason."""
+    """Offsets from the end of a policy that no later one replaced. Two policies that end on a day are one reason."""
 
     code = "policy_end"
 

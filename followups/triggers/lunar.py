@@ -1,9 +1,12 @@
 """The Chinese calendar: lunar birthdays and festivals, by the `lunar-python` library."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
-from lunar_python import Lunar, LunarMonth, LunarYear, Solar
+from lunar_python import LunarYear, Solar
 
 from core.rules import days_between
 from followups.triggers.rules import (
@@ -15,24 +18,42 @@ from followups.triggers.rules import (
 )
 
 
-def lunar_date(day: date) -> tuple[int, int, int, bool]:
-    """Return (lunar year, month, day, is leap month) of a day."""
-    lunar: Lunar = Solar.fromYmd(day.year, day.month, day.day).getLunar()
-    month = lunar.getMonth()
-    return lunar.getYear(), abs(month), lunar.getDay(), month < 0
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month of the lunar calendar: its first day and how many days it has (29 or 30)."""
+
+    year: int
+    number: int
+    is_leap: bool
+    first_on: date
+    days: int
 
 
-def month_length(year: int, month: int, *, is_leap: bool) -> int:
-    """Return 29 or 30, the days of a lunar month. Raises ``ValueError`` where the year has no such month."""
-    found = LunarMonth.fromYm(year, -month if is_leap else month)
-    if found is None:
-        raise ValueError(f"lunar year {year} has no {'leap ' if is_leap else ''}month {month}")
-    return int(found.getDayCount())
+@lru_cache(maxsize=64)
+def months_of(year: int) -> tuple[Month, ...]:
+    """Return the twelve or thirteen months of a lunar year, in order."""
+    found = []
+    for month in LunarYear.fromYear(year).getMonths():
+        if month.getYear() == year:
+            solar = Solar.fromJulianDay(month.getFirstJulianDay())
+            first_on = date(solar.getYear(), solar.getMonth(), solar.getDay())
+            number = month.getMonth()
+            found.append(Month(year, abs(number), number < 0, first_on, month.getDayCount()))
+    return tuple(found)
 
 
+@lru_cache(maxsize=64)
 def leap_month(year: int) -> int:
     """Return the number of the leap month of a lunar year, or 0."""
-    return int(LunarYear.fromYear(year).getLeapMonth())
+    return next((month.number for month in months_of(year) if month.is_leap), 0)
+
+
+def lunar_date(day: date) -> tuple[Month, int]:
+    """Return the lunar month and the day in it of a day."""
+    year = day.year if day >= months_of(day.year)[0].first_on else day.year - 1
+    months = months_of(year)
+    month = months[bisect_right(months, day, key=lambda each: each.first_on) - 1]
+    return month, (day - month.first_on).days + 1
 
 
 def lunar_days_celebrated(day: date) -> Iterator[tuple[int, int, bool]]:
@@ -41,17 +62,11 @@ def lunar_days_celebrated(day: date) -> Iterator[tuple[int, int, bool]]:
     The 30th is celebrated on the last day of a short month. A birthday in a leap month is celebrated in the leap month
     where the year has that one, else in the ordinary month; an ordinary birthday never in a leap month.
     """
-    year, month, lunar_day, is_leap = lunar_date(day)
-    days = [lunar_day]
-    if lunar_day == 29 and month_length(year, month, is_leap=is_leap) == 29:
-        days.append(30)
-    for number in days:
-        if is_leap:
-            yield month, number, True
-        else:
-            yield month, number, False
-            if leap_month(year) != month:
-                yield month, number, True
+    month, lunar_day = lunar_date(day)
+    for number in (29, 30) if lunar_day == month.days == 29 else (lunar_day,):
+        yield month.number, number, month.is_leap
+        if not month.is_leap and leap_month(month.year) != month.number:
+            yield month.number, number, True
 
 
 def nominals_of_birthdays(first: date, last: date) -> Iterator[Nominal]:
@@ -88,12 +103,18 @@ FESTIVAL_STEPS = {
 }
 
 
+@lru_cache(maxsize=64)
+def qingming(year: int) -> date:
+    """Return the day of the solar term 清明 in a year."""
+    solar = Solar.fromYmd(year, 4, 1).getLunar().getJieQiTable()["清明"]
+    return date(solar.getYear(), solar.getMonth(), solar.getDay())
+
+
 def festival_on(day: date, festival: str) -> bool:
     """Tell whether a festival falls on a day. Raises ``KeyError`` for a festival that is not known."""
     if festival in FIXED_FESTIVALS:
         return (day.month, day.day) == FIXED_FESTIVALS[festival]
     if festival == "qingming":
-        term = Solar.fromYmd(day.year, day.month, day.day).getLunar().getJieQi()
-        return bool(term == "清明")
-    _year, month, lunar_day, is_leap = lunar_date(day)
-    return not is_leap and (month, lunar_day) == LUNAR_FESTIVALS[festival]
+        return day == qingming(day.year)
+    month, lunar_day = lunar_date(day)
+    return not month.is_leap and (month.number, lunar_day) == LUNAR_FESTIVALS[festival]

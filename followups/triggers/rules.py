@@ -9,7 +9,7 @@ from core.rules import add_months, anchors_of, days_between
 
 @dataclass(frozen=True, slots=True)
 class Offsets:
-    """The offsets of a rule: ``values`` in days or months from the anchor; the last one repeats every ``repeat_every``."""
+    """The offsets of a rule, in days or months from the anchor; the last one repeats every ``repeat_every``."""
 
     values: Sequence[int]
     in_months: bool = False
@@ -42,7 +42,7 @@ def nominal_date(anchor: date, offset: int, *, in_months: bool) -> date:
 
 
 def nominals_of_offsets(offsets: Offsets, first: date, last: date, *, oldest: date) -> Iterator[Nominal]:
-    """Yield every (anchor, offset) whose nominal date lies between ``first`` and ``last``: the inverse of ``nominal_date``.
+    """Yield every (anchor, offset) whose nominal date lies between two days: the inverse of ``nominal_date``.
 
     ``oldest`` is the earliest anchor there is; it bounds rules that repeat for ever.
     """

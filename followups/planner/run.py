@@ -1,0 +1,350 @@
+"""The nightly run: brings the ledger of promised contacts up to a day (domain §3, issue of the care engine).
+
+One transaction does all of it: a run that is killed leaves nothing half done, and the next one does the whole again.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.apps import apps
+from django.db import connection, transaction
+from django.db.models import Min
+from django.utils import timezone
+
+from accounts.models import Store, User
+from core.choices import JobStatus
+from core.models import JobRun
+from core.queries import work_calendar
+from core.rules import WorkCalendar
+from customers.models import Customer
+from followups.models import CareRule
+from followups.planner import sql, upkeep
+from followups.planner.rules import Hit, Horizon, Window, hits
+from followups.planner.sql import Scope
+from followups.triggers import TRIGGERS
+from followups.triggers.base import Arm
+
+JOB_NAME = "plan_care"
+PLAN_LOCK = (7300, 0)
+RUN_LOCK = 7301
+# A transaction that began before the last run may have committed after it; its changes carry its beginning.
+CHANGE_MARGIN = timedelta(hours=6)
+# How far ahead a forecast may have moved.
+FORECAST_DAYS = 800
+
+
+@dataclass
+class RuleCounts:
+    """What a run did for one rule."""
+
+    created: int = 0
+    suppressed: int = 0
+    existing: int = 0
+    missed: int = 0
+    moved: int = 0
+    cancelled: int = 0
+
+
+@dataclass
+class PlanResult:
+    """What a run did. ``created`` are new touch points to be worked, ``suppressed`` new ones that are not made for a
+    reason, ``existing`` ones that were demanded and already there; ``missed`` were not made in their window."""
+
+    business_date: date
+    created: int = 0
+    suppressed: int = 0
+    existing: int = 0
+    seconds: float = 0.0
+    missed: int = 0
+    cancelled: int = 0
+    merged: int = 0
+    by_rule: dict[str, RuleCounts] = field(default_factory=dict)
+
+    def as_counts(self) -> dict[str, Any]:
+        """Return the counts as stored in the ``JobRun``."""
+        counts = asdict(self)
+        counts.pop("business_date")
+        counts["by_rule"] = {code: counted for code, counted in counts["by_rule"].items() if any(counted.values())}
+        return counts
+
+
+@dataclass(frozen=True)
+class EffectiveRule:
+    """A rule that is on, the stores it applies to, and the rule that its touch points are filed under."""
+
+    rule: CareRule
+    identity: int
+    store_ids: tuple[int, ...]
+
+
+def effective_rules(stores: Sequence[Store]) -> list[EffectiveRule]:
+    """Return the rules that are on, each with its stores: a store's own rule replaces the group's of that code."""
+    own: dict[str, dict[int, CareRule]] = defaultdict(dict)
+    group: dict[str, CareRule] = {}
+    for rule in CareRule.objects.order_by("position", "code", "pk"):
+        if rule.store_id is None:
+            group[rule.code] = rule
+        else:
+            own[rule.code][rule.store_id] = rule
+    found: list[EffectiveRule] = []
+    for code in dict.fromkeys([*group, *own]):
+        replaced = own.get(code, {})
+        if code in group and group[code].is_active:
+            store_ids = tuple(store.pk for store in stores if store.pk not in replaced)
+            if store_ids:
+                found.append(EffectiveRule(group[code], group[code].pk, store_ids))
+        for store in stores:
+            own_rule = replaced.get(store.pk)
+            if own_rule is not None and own_rule.is_active:
+                found.append(EffectiveRule(own_rule, group.get(code, own_rule).pk, (store.pk,)))
+    # Higher priority first, so that it is there when the less urgent ones are merged.
+    return sorted(found, key=lambda each: (each.rule.priority, each.rule.position, each.rule.pk))
+
+
+def window_of(rule: CareRule) -> Window:
+    """Return the window of a rule as its pure form."""
+    return Window(
+        early_days=rule.early_days,
+        late_days=rule.late_days,
+        shift=rule.shift,
+        channels=len(rule.channels),
+        turn_every=(rule.repeat_every or 1) if rule.rotates_channels else 0,
+        turns_by_month=rule.offset_unit == "months",
+    )
+
+
+def rule_hits(rule: CareRule, horizon: Horizon, calendar: WorkCalendar) -> Iterator[tuple[Arm, list[Hit]]]:
+    """Yield the arms of a rule with the windows of a horizon; arms without any are left out."""
+    window = window_of(rule)
+    first, last = horizon.nominal_range(window, calendar)
+    for arm in TRIGGERS[rule.trigger].arms(rule):
+        found = [hit for hit in hits(arm.nominals(first, last), window, calendar) if horizon.includes(hit)]
+        if found:
+            yield arm, found
+
+
+def nominal_hits(rule: CareRule, first: date, last: date, calendar: WorkCalendar) -> Iterator[tuple[Arm, list[Hit]]]:
+    """Yield all arms of a rule with every nominal date between two days."""
+    window = window_of(rule)
+    for arm in TRIGGERS[rule.trigger].arms(rule):
+        yield arm, list(hits(arm.nominals(first, last), window, calendar))
+
+
+def last_completed(stores: Sequence[Store], *, before: date | None = None) -> JobRun | None:
+    """Return the latest run that all the stores have completed, or None where one of them has none."""
+    latest: JobRun | None = None
+    runs = JobRun.objects.filter(name=JOB_NAME, status=JobStatus.DONE)
+    if before is not None:
+        runs = runs.filter(business_date__lt=before)
+    for store in stores:
+        run = runs.filter(store_code__in=("", store.code)).order_by("-business_date", "-started_at", "-pk").first()
+        if run is None:
+            return None
+        if latest is None or (run.business_date, run.started_at) < (latest.business_date, latest.started_at):
+            latest = run
+    return latest
+
+
+@contextmanager
+def recorded(*, on: date, store: Store | None, by: User | None, dry_run: bool) -> Iterator[JobRun | None]:
+    """Keep a ``JobRun`` of what happens inside; a dry run leaves none. A failure is recorded and raised on."""
+    if dry_run:
+        yield None
+        return
+    run = JobRun.objects.create(
+        name=JOB_NAME,
+        store_code=store.code if store else "",
+        business_date=on,
+        started_at=timezone.now(),
+        started_by=by,
+    )
+    with connection.cursor() as cursor:
+        # Held while this run is alive, so that another one can tell a waiting run from a killed one.
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [RUN_LOCK, run.pk])
+    try:
+        yield run
+    except BaseException as error:
+        JobRun.objects.filter(pk=run.pk).update(
+            status=JobStatus.FAILED, finished_at=timezone.now(), error=f"{type(error).__name__}: {error}"
+        )
+        raise
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [RUN_LOCK, run.pk])
+
+
+def bury_killed_runs(run: JobRun) -> None:
+    """Mark earlier runs as failed whose process is gone: nobody holds their lock any more."""
+    for earlier in JobRun.objects.filter(name=JOB_NAME, status=JobStatus.RUNNING).exclude(pk=run.pk).order_by("pk"):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [RUN_LOCK, earlier.pk])
+            if cursor.fetchone() == (True,):
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [RUN_LOCK, earlier.pk])
+                JobRun.objects.filter(pk=earlier.pk, status=JobStatus.RUNNING).update(
+                    status=JobStatus.FAILED, finished_at=timezone.now(), error="Interrupted before it ended."
+                )
+
+
+def plan_care(
+    *,
+    on: date,
+    store: Store | None = None,
+    dry_run: bool = False,
+    since: date | None = None,
+    by: User | None = None,
+) -> PlanResult:
+    """Bring the ledger of touch points up to a day, for one store or all, and return what was done.
+
+    Safe to repeat, to run twice at once (the second waits and then finds everything there) and to kill. It looks at
+    windows that opened after the last completed run, and for customers, rules and calendars that changed since then at
+    all open windows; days without a run are caught up. ``since`` looks at every window that closed on or after that
+    day, to heal a ledger from which rows were lost. A dry run does the same and rolls it back.
+    """
+    started = time.monotonic()
+    stores = [store] if store else list(Store.objects.active().order_by("pk"))
+    with recorded(on=on, store=store, by=by, dry_run=dry_run) as run, transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", PLAN_LOCK)
+        if run is not None:
+            bury_killed_runs(run)
+        result = _plan(Scope(on, [s.pk for s in stores], run.pk if run else None), stores, since=since)
+        result.seconds = round(time.monotonic() - started, 3)
+        if run is None:
+            transaction.set_rollback(True)
+        else:
+            JobRun.objects.filter(pk=run.pk).update(
+                status=JobStatus.DONE, finished_at=timezone.now(), counts=result.as_counts()
+            )
+    return result
+
+
+def plan_customers(*, customer_ids: Iterable[int], on: date) -> PlanResult:
+    """Plan for some customers at once, after something that cannot wait for the night: a delivery, a new owner."""
+    started = time.monotonic()
+    stores = list(Store.objects.active().order_by("pk"))
+    scope = Scope(on, [s.pk for s in stores])
+    result = PlanResult(on)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", PLAN_LOCK)
+        upkeep.make_work_tables()
+        upkeep.note_customers(scope, list(customer_ids))
+        calendar = _calendar(on, on)
+        rules = effective_rules(stores)
+        _reconcile_changed(rules, scope, calendar, result)
+        upkeep.release_orphans(scope)
+        for rule in rules:
+            _insert(rule, Horizon(opens_until=on, closes_from=on), scope, calendar, result, changed_only=True)
+        result.merged = upkeep.merge(scope)
+    result.seconds = round(time.monotonic() - started, 3)
+    return result
+
+
+def _plan(scope: Scope, stores: Sequence[Store], *, since: date | None) -> PlanResult:
+    on = scope.on
+    result = PlanResult(on)
+    upkeep.make_work_tables()
+    result.missed = upkeep.end_missed(scope)
+    rules = effective_rules(stores)
+
+    last = None if since else last_completed(stores)
+    if last is None:
+        entered = Customer.objects.filter(store__in=scope.store_ids).aggregate(first=Min("entered_on"))["first"]
+        closes_from = min(since or entered or on, on)
+    else:
+        closes_from = min(last.business_date, on)
+    calendar = _calendar(closes_from, on)
+    everything = Horizon(opens_until=on, closes_from=closes_from)
+    looks = {each.rule.pk: [(everything, False)] for each in rules}
+    if last is not None:
+        changed_since = last.started_at - CHANGE_MARGIN
+        changed = upkeep.note_changed(scope, since=changed_since)
+        if changed:
+            _reconcile_changed(rules, scope, calendar, result)
+        # A day without a run is caught up; the same day again is looked at again.
+        opened = replace(everything, opens_from=min(last.business_date + timedelta(days=1), on))
+        changed_codes = _changed_codes(rules, since=changed_since)
+        for each in rules:
+            if each.rule.code not in changed_codes:
+                looks[each.rule.pk] = [(opened, False)] + ([(everything, True)] if changed else [])
+
+    upkeep.release_orphans(scope)
+    for each in rules:
+        for horizon, changed_only in looks[each.rule.pk]:
+            _insert(each, horizon, scope, calendar, result, changed_only=changed_only)
+    upkeep.release_absent(scope)
+    result.merged = upkeep.merge(scope)
+    upkeep.share_overload(scope, next_working_day=calendar.on_or_after(on + timedelta(days=1)))
+    return result
+
+
+def _changed_codes(rules: Sequence[EffectiveRule], *, since: datetime) -> set[str]:
+    """Return the codes of rules whose open windows must all be looked at again: they changed, or the calendar did."""
+    if apps.get_model("core", "CalendarDayEvent").objects.filter(pgh_created_at__gte=since).exists():
+        return {each.rule.code for each in rules}
+    return set(
+        apps.get_model("followups", "CareRuleEvent")
+        .objects.filter(pgh_created_at__gte=since)
+        .values_list("code", flat=True)
+    )
+
+
+def _calendar(first: date, last: date) -> WorkCalendar:
+    """Return the working days that a run needs: a quarter of a year back, and as far ahead as forecasts reach."""
+    return work_calendar(first - timedelta(days=120), last + timedelta(days=FORECAST_DAYS + 120))
+
+
+def _counts(result: PlanResult, rule: CareRule) -> RuleCounts:
+    return result.by_rule.setdefault(rule.code, RuleCounts())
+
+
+def _insert(
+    each: EffectiveRule,
+    horizon: Horizon,
+    scope: Scope,
+    calendar: WorkCalendar,
+    result: PlanResult,
+    *,
+    changed_only: bool,
+) -> None:
+    counts = _counts(result, each.rule)
+    part = Scope(scope.on, each.store_ids, scope.run_id)
+    for arm, found in rule_hits(each.rule, horizon, calendar):
+        statement = sql.insert_rule(each.rule, each.identity, arm, found, part, changed_only=changed_only)
+        ((demanded, added, suppressed, missed),) = statement.run()
+        counts.created += added - suppressed
+        counts.suppressed += suppressed
+        counts.missed += missed
+        result.created += added - suppressed
+        result.suppressed += suppressed
+        result.missed += missed
+        if not changed_only:  # the look at changed customers finds rows of the wider one again
+            counts.existing += demanded - added
+            result.existing += demanded - added
+
+
+def _reconcile_changed(
+    rules: Sequence[EffectiveRule], scope: Scope, calendar: WorkCalendar, result: PlanResult
+) -> None:
+    """Move or cancel live touch points of changed customers whose facts are no longer as they were."""
+    ranges = sql.live_range([each.identity for each in rules])
+    for each in rules:
+        if each.identity not in ranges:
+            continue
+        counts = _counts(result, each.rule)
+        part = Scope(scope.on, each.store_ids, scope.run_id)
+        first, last = ranges[each.identity]
+        if TRIGGERS[each.rule.trigger].is_forecast:
+            for arm, found in nominal_hits(each.rule, first, last + timedelta(days=FORECAST_DAYS), calendar):
+                if found:
+                    counts.moved += sql.move_forecasts(each.identity, arm, found, part).rowcount()
+            first, last = sql.live_range([each.identity]).get(each.identity, (first, last))
+        arms = list(nominal_hits(each.rule, first, last, calendar))
+        cancelled = sql.cancel_moot(each.identity, arms, part).rowcount()
+        counts.cancelled += cancelled
+        result.cancelled += cancelled

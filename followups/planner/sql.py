@@ -1,0 +1,322 @@
+"""The set-based statements of the planner, composed from the triggers' querysets.
+
+Rows never travel to Python: a night over a million cars is a few dozen statements (measured in bench/RESULTS.md).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from accounts.choices import Role
+from accounts.models import Membership
+from customers.choices import Channel
+from followups.choices import CareClass, Handling
+from followups.models import CareRule
+from followups.planner.rules import Hit
+from followups.triggers.base import Arm
+
+OWNER_COLUMNS = {
+    Role.SALES_CONSULTANT: "c.sales_consultant_id",
+    Role.SERVICE_ADVISER: "c.service_adviser_id",
+    Role.CARE_SPECIALIST: "c.care_specialist_id",
+}
+MESSAGES = [Channel.SMS, Channel.WECHAT, Channel.EMAIL, Channel.APP, Channel.WECOM]
+
+
+@dataclass
+class Sql:
+    """SQL text with its parameters."""
+
+    text: str
+    params: list[Any] = field(default_factory=list)
+
+    def run(self) -> list[tuple[Any, ...]]:
+        """Execute, and return the rows, if any."""
+        with connection.cursor() as cursor:
+            cursor.execute(self.text, self.params)
+            return cursor.fetchall() if cursor.description else []
+
+    def rowcount(self) -> int:
+        """Execute, and return how many rows were touched."""
+        with connection.cursor() as cursor:
+            cursor.execute(self.text, self.params)
+            return int(cursor.rowcount)
+
+
+def compiled(queryset: QuerySet) -> Sql:
+    """Return the SQL of a queryset."""
+    text, params = queryset.query.sql_with_params()
+    return Sql(text, list(params))
+
+
+def hits_sql(hits: Sequence[Hit], key_type: str) -> Sql:
+    """Return the hits as rows ``key, step, anchor_on, nominal_on, due_on, opens_on, closes_on, turn``."""
+    columns: list[list[Any]] = [list(column) for column in zip(*map(_values, hits), strict=True)]
+    return Sql(
+        f"SELECT * FROM unnest(%s::{key_type}[], %s::smallint[], %s::date[], %s::date[], %s::date[], %s::date[],"
+        " %s::date[], %s::smallint[])"
+        " AS h(key, step, anchor_on, nominal_on, due_on, opens_on, closes_on, turn)",
+        columns,
+    )
+
+
+def _values(hit: Hit) -> tuple[Any, ...]:
+    return (
+        hit.key,
+        hit.step,
+        hit.anchor_on,
+        hit.nominal_on,
+        hit.due_on,
+        hit.opens_on,
+        hit.closes_on,
+        hit.turn,
+    )
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a run covers."""
+
+    on: date
+    store_ids: Sequence[int]
+    run_id: int | None = None
+
+
+def demanded_from(arm: Arm, hits: Sequence[Hit], *, changed_only: bool) -> Sql:
+    """Return the CTEs ``hits`` and ``cand`` and a FROM clause that joins them with customers and stores."""
+    hit_rows = hits_sql(hits, arm.key_type)
+    candidates = compiled(arm.candidates)
+    changed = " JOIN care_changed x ON x.customer_id = cand.c_customer" if changed_only else ""
+    return Sql(
+        f"WITH hits AS ({hit_rows.text}), cand AS ({candidates.text})"
+        ", demand AS (SELECT cand.*, h.* FROM hits h JOIN cand ON cand.c_key = h.key"
+        f"{changed} WHERE cand.c_start IS NULL OR h.nominal_on >= cand.c_start)",
+        hit_rows.params + candidates.params,
+    )
+
+
+def _in_force(rule: CareRule, store_ids: Sequence[int]) -> Sql:
+    """The condition that a promise holds: an active customer of the stores, and a window that ended after it began."""
+    return Sql(
+        "c.status = 'active' AND c.store_id = ANY(%s) AND d.closes_on >= GREATEST(c.entered_on, d.c_floor, %s::date)",
+        [list(store_ids), rule.active_from],
+    )
+
+
+def _channel(rule: CareRule) -> Sql:
+    """The channel: the preferred one where the rule has it, else the rule's first (or next) that is not refused."""
+    channels = list(rule.channels)
+    in_turn = "(u.n - 1 - d.turn + %s) %% %s"
+    if rule.rotates_channels:
+        usual, usual_params, order = "(%s::text[])[1 + d.turn]", [channels], in_turn
+    else:
+        usual = "CASE WHEN c.preferred_channel = ANY(%s::text[]) THEN c.preferred_channel ELSE (%s::text[])[1] END"
+        usual_params, order = [channels, channels], f"u.channel = c.preferred_channel DESC, {in_turn}"
+    return Sql(
+        f"CASE WHEN c.refused_channels = '{{}}' THEN {usual}"
+        " ELSE (SELECT u.channel FROM unnest(%s::text[]) WITH ORDINALITY u(channel, n)"
+        f" WHERE u.channel <> ALL(c.refused_channels) ORDER BY {order} LIMIT 1) END",
+        [*usual_params, channels, len(channels), len(channels)],
+    )
+
+
+def _reason(rule: CareRule) -> Sql:
+    """Why the contact is not made: the first of domain §3.6, 1 to 5 that applies, or the empty string."""
+    if rule.handling in (Handling.FORM, Handling.LIST):
+        return Sql("''")  # nobody is contacted
+    marketing = rule.care_class == CareClass.MARKETING
+    when: list[str] = []
+    params: list[Any] = []
+    if rule.care_class != CareClass.LEGAL:
+        when.append("WHEN c.do_not_contact = 'all' THEN 'do_not_contact'")
+    if marketing:
+        when.append("WHEN c.do_not_contact = 'marketing' THEN 'no_marketing'")
+    when.append("WHEN ch.channel IS NULL THEN 'channels_refused'")
+    if marketing or rule.is_held_by_complaint:
+        when.append(
+            "WHEN EXISTS (SELECT 1 FROM followups_nextstep n WHERE n.customer_id = c.id AND n.done_at IS NULL"
+            " AND n.kind = 'complaint' AND n.severity IN ('L2', 'L3')) THEN 'open_complaint'"
+        )
+    if rule.covered_days:
+        when.append("WHEN c.last_effective_contact_on >= d.nominal_on - %s THEN 'recent_contact'")
+        params.append(rule.covered_days)
+    if not rule.ignores_gap:
+        if rule.priority > 1:
+            when.append("WHEN c.last_proactive_contact_on + s.gap_days > d.closes_on THEN 'contact_gap'")
+        if marketing:
+            sent = (
+                "SELECT count(*) FROM followups_contactlog l WHERE l.customer_id = c.id"
+                " AND l.is_marketing_message AND l.contact_on > %s::date - "
+            )
+            when.append(
+                f"WHEN ch.channel = ANY(%s::text[]) AND (({sent}7) >= 1 OR ({sent}30) >= 4) THEN 'message_limit'"
+            )
+            params += [list(MESSAGES), None, None]
+    return Sql(f"CASE {' '.join(when)} ELSE '' END", params)
+
+
+def insert_rule(
+    rule: CareRule, identity: int, arm: Arm, hits: Sequence[Hit], scope: Scope, *, changed_only: bool
+) -> Sql:
+    """Return the statement that adds a rule's touch points and yields (demanded, added, suppressed, missed).
+
+    ``identity`` is the rule that the rows are filed under: the group's, also where a store has its own version, so that
+    a promise stays the same one when a store begins or ends to do it its own way.
+    """
+    demand = demanded_from(arm, hits, changed_only=changed_only)
+    in_force = _in_force(rule, scope.store_ids)
+    channel = _channel(rule)
+    reason = _reason(rule)
+    reason.params = [scope.on if param is None else param for param in reason.params]
+    owner = OWNER_COLUMNS.get(Role(rule.owner_role))
+    at_work = compiled(
+        Membership.objects.at_work(on=scope.on)
+        .filter(store_id__in=list(scope.store_ids))
+        .order_by()
+        .values("user_id", "store_id")
+        .distinct()
+    )
+    may_wait = not rule.ignores_gap and rule.priority > 1 and rule.handling == Handling.CONTACT
+    not_before = (
+        "CASE WHEN c.last_proactive_contact_on + s.gap_days > GREATEST(%s::date, d.opens_on)"
+        " THEN (c.last_proactive_contact_on + s.gap_days)::timestamp AT TIME ZONE s.time_zone END"
+        if may_wait
+        else "NULL::timestamptz"
+    )
+    affected = (
+        ", affected AS (INSERT INTO care_affected (customer_id) SELECT customer_id FROM added WHERE status = 'open')"
+        if rule.handling == Handling.CONTACT
+        else ""
+    )
+    return Sql(
+        f"""{demand.text}
+, at_work AS ({at_work.text})
+, demanded AS (
+    SELECT c.store_id, c.id AS customer_id, d.c_vehicle AS vehicle_id, d.step, d.anchor_on, d.c_cycle AS cycle_on,
+           d.nominal_on, d.due_on, d.opens_on, d.closes_on, COALESCE(ch.channel, '') AS channel,
+           {"CASE WHEN w.user_id IS DISTINCT FROM d.c_avoid THEN w.user_id END" if owner else "NULL::bigint"}
+               AS assignee_id,
+           {reason.text} AS reason, {not_before} AS not_before
+    FROM demand d
+    JOIN customers_customer c ON c.id = d.c_customer
+    JOIN accounts_store s ON s.id = c.store_id
+    CROSS JOIN LATERAL (SELECT {channel.text} AS channel) ch
+    {f"LEFT JOIN at_work w ON w.user_id = {owner} AND w.store_id = c.store_id" if owner else ""}
+    WHERE {in_force.text}
+)
+, added AS (
+    INSERT INTO followups_touchpoint (store_id, rule_id, customer_id, vehicle_id, step, anchor_on, cycle_on, nominal_on,
+        due_on, opens_on, closes_on, priority, handling, channel, assignee_id, status, reason, not_before, attempts,
+        closed_on, run_id)
+    SELECT store_id, %s, customer_id, vehicle_id, step, anchor_on, cycle_on, nominal_on,
+        due_on, opens_on, closes_on, %s, %s, channel, assignee_id,
+        CASE WHEN reason <> '' THEN 'suppressed' WHEN closes_on < %s THEN 'missed' ELSE 'open' END,
+        CASE WHEN reason = '' AND closes_on < %s THEN 'window_passed' ELSE reason END,
+        not_before, 0,
+        CASE WHEN reason <> '' OR closes_on < %s THEN %s::date END, %s
+    FROM demanded ORDER BY customer_id
+    ON CONFLICT DO NOTHING
+    RETURNING customer_id, status
+)
+{affected}
+SELECT (SELECT count(*) FROM demanded), count(*), count(*) FILTER (WHERE status = 'suppressed'),
+       count(*) FILTER (WHERE status = 'missed')
+FROM added""",
+        [
+            *demand.params,
+            *at_work.params,
+            *reason.params,
+            *([scope.on] if may_wait else []),
+            *channel.params,
+            *in_force.params,
+            identity,
+            rule.priority,
+            rule.handling,
+            scope.on,
+            scope.on,
+            scope.on,
+            scope.on,
+            scope.run_id,
+        ],
+    )
+
+
+def select_rule(rule: CareRule, arm: Arm, hits: Sequence[Hit], store_ids: Sequence[int], columns: str) -> Sql:
+    """Return the statement that yields what a rule demands, without writing; ``d`` is the demand, ``c`` the person."""
+    demand = demanded_from(arm, hits, changed_only=False)
+    in_force = _in_force(rule, store_ids)
+    return Sql(
+        f"""{demand.text}
+SELECT {columns}
+FROM demand d JOIN customers_customer c ON c.id = d.c_customer
+WHERE {in_force.text}""",
+        demand.params + in_force.params,
+    )
+
+
+def move_forecasts(identity: int, arm: Arm, hits: Sequence[Hit], scope: Scope) -> Sql:
+    """Return the statement that moves live touch points of changed customers to where the forecast now is.
+
+    A row moves unless another one of the same rule already stands on the new date.
+    """
+    demand = demanded_from(arm, hits, changed_only=True)
+    return Sql(
+        f"""{demand.text}
+UPDATE followups_touchpoint t
+SET anchor_on = d.anchor_on, nominal_on = d.nominal_on, due_on = d.due_on, opens_on = d.opens_on,
+    closes_on = GREATEST(d.closes_on, (SELECT (t.not_before AT TIME ZONE s.time_zone)::date
+                                       FROM accounts_store s WHERE s.id = t.store_id)),
+    status = 'open', lead_id = NULL
+FROM demand d
+WHERE t.rule_id = %s AND t.store_id = ANY(%s) AND t.customer_id = d.c_customer AND t.vehicle_id = d.c_vehicle
+  AND t.cycle_on = d.c_cycle
+  AND t.step = d.step AND t.nominal_on <> d.nominal_on AND t.status IN ('open', 'merged') AND t.closed_on IS NULL
+  AND NOT EXISTS (SELECT 1 FROM followups_touchpoint o WHERE o.rule_id = t.rule_id AND o.customer_id = t.customer_id
+                  AND o.vehicle_id = t.vehicle_id AND o.nominal_on = d.nominal_on)""",
+        [*demand.params, identity, list(scope.store_ids)],
+    )
+
+
+def cancel_moot(identity: int, arms: Iterable[tuple[Arm, Sequence[Hit]]], scope: Scope) -> Sql:
+    """Return the statement that cancels live touch points of changed customers which the facts no longer demand."""
+    conditions: list[str] = []
+    params: list[Any] = [scope.on, identity, list(scope.store_ids)]
+    for arm, hits in arms:
+        if not hits:
+            continue
+        demand = demanded_from(arm, hits, changed_only=True)
+        conditions.append(
+            f"AND NOT EXISTS ({demand.text} SELECT 1 FROM demand d WHERE d.c_customer = t.customer_id"
+            " AND d.c_vehicle IS NOT DISTINCT FROM t.vehicle_id AND d.nominal_on = t.nominal_on)"
+        )
+        params += demand.params
+    return Sql(
+        f"""UPDATE followups_touchpoint t
+SET status = 'cancelled', closed_on = %s, lead_id = NULL,
+    reason = CASE WHEN c.status <> 'active' THEN 'customer_gone'
+                  WHEN t.vehicle_id IS NOT NULL AND NOT EXISTS (
+                      SELECT 1 FROM vehicles_vehicle v
+                      WHERE v.id = t.vehicle_id AND v.status = 'in_use' AND v.owner_id = t.customer_id
+                  ) THEN 'car_not_in_care'
+                  ELSE 'facts_changed' END
+FROM customers_customer c, care_changed x
+WHERE t.rule_id = %s AND t.store_id = ANY(%s) AND t.customer_id = c.id AND x.customer_id = c.id
+  AND t.status IN ('open', 'merged') AND t.closed_on IS NULL
+  AND (c.status <> 'active' OR (true {" ".join(conditions)}))""",
+        params,
+    )
+
+
+def live_range(rule_ids: Sequence[int]) -> dict[int, tuple[date, date]]:
+    """Return the first and last nominal date of live touch points of changed customers, by rule."""
+    sql = Sql(
+        "SELECT t.rule_id, min(t.nominal_on), max(t.nominal_on) FROM followups_touchpoint t"
+        " JOIN care_changed x ON x.customer_id = t.customer_id"
+        " WHERE t.status IN ('open', 'merged') AND t.closed_on IS NULL AND t.rule_id = ANY(%s) GROUP BY t.rule_id",
+        [list(rule_ids)],
+    )
+    return {rule: (first, last) for rule, first, last in sql.run()}

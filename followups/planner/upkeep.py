@@ -1,0 +1,152 @@
+"""What a night does to the touch points that are already there: end, release, merge, share out (domain §3.6)."""
+
+from datetime import date, datetime
+from typing import Any
+
+from followups.planner.sql import Scope, Sql
+
+
+def make_work_tables() -> None:
+    """Make the two lists of customers that live as long as the transaction: changed ones, and ones to merge for."""
+    Sql(
+        "CREATE TEMPORARY TABLE IF NOT EXISTS care_changed (customer_id bigint PRIMARY KEY) ON COMMIT DELETE ROWS;"
+        "CREATE TEMPORARY TABLE IF NOT EXISTS care_affected (customer_id bigint NOT NULL) ON COMMIT DELETE ROWS;"
+        "TRUNCATE care_changed, care_affected"
+    ).run()
+
+
+def note_changed(scope: Scope, *, since: datetime) -> int:
+    """List the customers of whom anything that a trigger looks at changed since a moment; return how many."""
+    count = Sql(
+        """INSERT INTO care_changed
+SELECT c.id FROM customers_customer c WHERE c.store_id = ANY(%s) AND c.id IN (
+    SELECT id FROM customers_customer WHERE changed_at >= %s
+    UNION ALL SELECT owner_id FROM vehicles_vehicle WHERE changed_at >= %s
+    UNION ALL SELECT t.customer_id FROM vehicles_vehicle v JOIN followups_touchpoint t ON t.vehicle_id = v.id
+        WHERE v.changed_at >= %s AND t.customer_id <> v.owner_id
+        AND t.status IN ('open', 'merged') AND t.closed_on IS NULL
+    UNION ALL SELECT v.owner_id FROM vehicles_insurancepolicy p JOIN vehicles_vehicle v ON v.id = p.vehicle_id
+        WHERE p.changed_at >= %s
+    UNION ALL SELECT customer_id FROM service_workorder WHERE changed_at >= %s
+    UNION ALL SELECT o.customer_id FROM service_suggestedwork w JOIN service_workorder o ON o.id = w.work_order_id
+        WHERE w.changed_at >= %s
+    UNION ALL SELECT customer_id FROM customers_personalevent WHERE changed_at >= %s
+)""",
+        [list(scope.store_ids), *([since] * 7)],
+    ).rowcount()
+    Sql("ANALYZE care_changed").run()
+    return count
+
+
+def note_customers(scope: Scope, customer_ids: list[int]) -> int:
+    """List given customers of the stores as changed; return how many."""
+    return Sql(
+        "INSERT INTO care_changed SELECT id FROM customers_customer WHERE id = ANY(%s) AND store_id = ANY(%s)",
+        [customer_ids, list(scope.store_ids)],
+    ).rowcount()
+
+
+def end_missed(scope: Scope) -> int:
+    """Close what nobody did in its window as missed, merged ones too; return how many. Notes the customers."""
+    return Sql(
+        """WITH missed AS (
+    UPDATE followups_touchpoint t
+    SET status = 'missed', reason = 'window_passed', closed_on = %s, lead_id = NULL
+    WHERE t.store_id = ANY(%s) AND t.closes_on < %s AND t.status IN ('open', 'merged') AND t.closed_on IS NULL
+    RETURNING t.customer_id
+)
+INSERT INTO care_affected SELECT customer_id FROM missed""",
+        [scope.on, list(scope.store_ids), scope.on],
+    ).rowcount()
+
+
+def release_orphans(scope: Scope) -> int:
+    """Reopen merged touch points of noted customers whose lead ended or moved away without them; return how many.
+
+    A promise must not vanish with the one that spoke for it.
+    """
+    return Sql(
+        """WITH released AS (
+    UPDATE followups_touchpoint t SET status = 'open', lead_id = NULL
+    FROM followups_touchpoint lead
+    WHERE t.lead_id = lead.id AND t.status = 'merged' AND t.closed_on IS NULL
+      AND (lead.status <> 'open' OR lead.opens_on > %s)
+      AND t.customer_id IN (SELECT customer_id FROM care_affected UNION SELECT customer_id FROM care_changed)
+    RETURNING t.customer_id
+)
+INSERT INTO care_affected SELECT customer_id FROM released""",
+        [scope.on],
+    ).rowcount()
+
+
+def merge(scope: Scope) -> int:
+    """Merge what falls together for one customer into one contact; return how many touch points changed their place.
+
+    The most urgent one leads and its talking points come first (domain §3.6, 4). What must wait (an agreed time, the
+    contact gap) gathers everything whose window is still open then; the rest is a contact of its own before.
+    """
+    return Sql(
+        """WITH live AS (
+    SELECT t.id, t.customer_id, t.priority, t.closes_on, t.attempts, t.lead_id, t.status,
+           CASE WHEN (t.not_before AT TIME ZONE s.time_zone)::date > %s THEN t.not_before END AS waits_until,
+           max(CASE WHEN (t.not_before AT TIME ZONE s.time_zone)::date > %s
+               THEN (t.not_before AT TIME ZONE s.time_zone)::date END) OVER (PARTITION BY t.customer_id) AS waits_on
+    FROM followups_touchpoint t
+    JOIN accounts_store s ON s.id = t.store_id
+    WHERE t.customer_id IN (SELECT customer_id FROM care_affected)
+      AND t.status IN ('open', 'merged') AND t.closed_on IS NULL AND t.handling = 'contact' AND t.opens_on <= %s
+), led AS (
+    SELECT id, lead_id, status, first_value(id) OVER (
+        PARTITION BY customer_id, COALESCE(closes_on >= waits_on, false)
+        ORDER BY waits_until DESC NULLS LAST, attempts = 0, priority, closes_on, id
+    ) AS leader
+    FROM live
+)
+UPDATE followups_touchpoint t
+SET status = CASE WHEN led.leader = t.id THEN 'open' ELSE 'merged' END,
+    lead_id = NULLIF(led.leader, t.id)
+FROM led
+WHERE t.id = led.id AND NULLIF(led.leader, t.id) IS DISTINCT FROM t.lead_id""",
+        [scope.on, scope.on, scope.on],
+    ).rowcount()
+
+
+def release_absent(scope: Scope) -> int:
+    """Give open touch points of people who are away or have left to the supervisor's pool; return how many."""
+    return Sql(
+        """UPDATE followups_touchpoint t SET assignee_id = NULL
+FROM (
+    SELECT DISTINCT m.user_id, m.store_id
+    FROM accounts_membership m JOIN accounts_user u ON u.id = m.user_id
+    WHERE m.store_id = ANY(%s) AND NOT EXISTS (
+        SELECT 1 FROM accounts_membership n
+        WHERE n.user_id = m.user_id AND n.store_id = m.store_id AND n.is_active AND u.is_active
+          AND NOT (n.absent_from IS NOT NULL AND n.absent_from <= %s
+                   AND (n.absent_until IS NULL OR n.absent_until >= %s))
+    )
+) away
+WHERE t.assignee_id = away.user_id AND t.store_id = away.store_id AND t.status = 'open'""",
+        [list(scope.store_ids), scope.on, scope.on],
+    ).rowcount()
+
+
+def share_overload(scope: Scope, *, next_working_day: date) -> int:
+    """Give calls beyond a person's daily number that cannot wait to the supervisor's pool; return how many.
+
+    The most urgent stay (domain §3.6, 8). What can wait until the next working day stays with its person.
+    """
+    params: list[Any] = [list(scope.store_ids), scope.on, next_working_day, scope.on]
+    return Sql(
+        """WITH pressing AS (
+    SELECT t.id, s.daily_calls,
+           row_number() OVER (PARTITION BY t.assignee_id ORDER BY t.priority, t.closes_on, t.id) AS place
+    FROM followups_touchpoint t
+    JOIN accounts_store s ON s.id = t.store_id
+    WHERE t.store_id = ANY(%s) AND t.status = 'open' AND t.handling = 'contact' AND t.assignee_id IS NOT NULL
+      AND t.opens_on <= %s AND t.closes_on < %s
+      AND (t.not_before IS NULL OR (t.not_before AT TIME ZONE s.time_zone)::date <= %s)
+)
+UPDATE followups_touchpoint t SET assignee_id = NULL
+FROM pressing WHERE pressing.id = t.id AND pressing.place > pressing.daily_calls""",
+        params,
+    ).rowcount()
