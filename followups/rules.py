@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from enum import Enum
+from zoneinfo import ZoneInfo
 
 from core.rules import WorkCalendar
 from customers.choices import Channel, DoNotContact, TimeSlot
@@ -137,6 +138,11 @@ SLOT_HOURS: dict[str, tuple[time, time]] = {
 }
 
 
+def local_time(now: datetime, time_zone: str) -> datetime:
+    """Return an aware moment as the clock of a store shows it."""
+    return now.astimezone(ZoneInfo(time_zone))
+
+
 def hours_for(channel: str, *, is_agreed: bool = False) -> tuple[Span, ...]:
     """Return the hours in which a customer may be contacted by a channel, later ones where the customer agreed."""
     if channel in MESSAGE_CHANNELS:
@@ -252,7 +258,7 @@ class Happened:
     agreed_at: datetime | None = None
     is_number_corrected: bool = False
     vehicle_id: int | None = None
-    do_not_contact: str = DoNotContact.MARKETING
+    do_not_contact: str = DoNotContact.NONE
     complaint: str = ""
     refused_channels: frozenset[str] = frozenset()
     calendar: WorkCalendar = field(default_factory=WorkCalendar)
@@ -318,11 +324,18 @@ def _after_talk(point: LivePoint, happened: Happened, *, is_ticked: bool) -> Liv
     return point
 
 
+def blocked_by(point: LivePoint, do_not_contact: str) -> str:
+    """Return the reason for which the customer's wish forbids a point, or '' (domain §3.6, 1)."""
+    if do_not_contact == DoNotContact.ALL_BUT_SAFETY and point.care_class != CareClass.LEGAL:
+        return Reason.DO_NOT_CONTACT
+    if do_not_contact == DoNotContact.MARKETING and point.care_class == CareClass.MARKETING:
+        return Reason.NO_MARKETING
+    return Reason.NONE
+
+
 def _after_refusal(point: LivePoint, happened: Happened, *, is_ticked: bool) -> LivePoint:
-    if happened.do_not_contact == DoNotContact.ALL_BUT_SAFETY and point.care_class != CareClass.LEGAL:
-        return point.ended(happened.on, TouchPointStatus.SUPPRESSED, Reason.DO_NOT_CONTACT)
-    if point.care_class == CareClass.MARKETING:
-        return point.ended(happened.on, TouchPointStatus.SUPPRESSED, Reason.NO_MARKETING)
+    if reason := blocked_by(point, happened.do_not_contact):
+        return point.ended(happened.on, TouchPointStatus.SUPPRESSED, reason)
     # A recall is not settled by a refusal; a service matter was put to the customer and need not be put again.
     if is_ticked and point.care_class != CareClass.LEGAL:
         return point.ended(happened.on, TouchPointStatus.DONE)
@@ -356,8 +369,12 @@ def _after_attempt(point: LivePoint, happened: Happened, *, is_ticked: bool) -> 
 
 
 def _after_consequences(point: LivePoint, happened: Happened) -> LivePoint:
-    """Return a point that the contact was not about, after what the contact implies for it (domain §3.6, 2 and 5)."""
-    if not point.is_live or point.id in happened.ticked:
+    """Return a point after what the contact implies for those it was not about (domain §3.6, 1, 2 and 5)."""
+    if not point.is_live:
+        return point
+    if reason := blocked_by(point, happened.do_not_contact):
+        return point.ended(happened.on, TouchPointStatus.SUPPRESSED, reason)
+    if point.id in happened.ticked:
         return point
     if happened.complaint in (Severity.ESCALATED, Severity.MAJOR) and (
         point.care_class == CareClass.MARKETING or point.is_held_by_complaint

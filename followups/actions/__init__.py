@@ -1,0 +1,1 @@
+"""Writes of the care engine, by what they are about."""
