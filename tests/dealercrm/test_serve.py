@@ -9,13 +9,15 @@ import time
 
 import pytest
 
-from dealercrm import serve
+from dealercrm import embedded, serve
 from dealercrm.serve import CannotServeError, Child
 
 
 @pytest.fixture(autouse=True)
 def _own_run_directory(tmp_path, monkeypatch):
     monkeypatch.setattr(serve, "RUN_DIR", tmp_path / "run")
+    # The supervisor lets go of every server that its process uses; here those are the servers of the tests.
+    monkeypatch.setattr(embedded, "_held", {})
 
 
 @pytest.fixture(autouse=True)
