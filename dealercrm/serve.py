@@ -30,6 +30,7 @@ STARTUP_SECONDS = 90
 POLITE_SECONDS = 15  # for a job in hand; one that is cut off is delivered again
 PR_SET_PDEATHSIG = 1
 DEMO_SEED = 1
+DUE_PLANNER = "followups.plan_due_stores"
 DEMO_PASSWORD = "dealercrm-demo"  # noqa: S105 - of the invented people, printed for everybody to use
 
 
@@ -140,6 +141,7 @@ def _prepare() -> None:
     from django.conf import settings
     from django.core.management import call_command
     from django.db import connections
+    from django.utils import timezone
 
     from customers.models import Customer
 
@@ -150,7 +152,10 @@ def _prepare() -> None:
     wanted = int(os.environ.get("DEMO_CUSTOMERS", "2000"))  # 0: none
     if wanted and settings.ENVIRONMENT == "trial" and not Customer.objects.exists():
         _say("setup", f"first start: inventing {wanted} customers to look at")
-        call_command("load_demo", customers=wanted, seed=DEMO_SEED)
+        today = timezone.localdate().isoformat()
+        call_command("load_demo", "--customers", str(wanted), "--seed", str(DEMO_SEED), "--today", today)
+        _say("setup", "first start: planning today's contacts")
+        call_command("plan_care", "--on", today)
     connections.close_all()
 
 
@@ -183,6 +188,8 @@ def _answers(url: str) -> bool:
 
 def _serve(children: list[Child], url: str) -> str:
     """Relay what the children say until one of them ends; return the sentence that tells which."""
+    from dealercrm.celery import app as celery
+
     greeted = False
     deadline = time.monotonic() + STARTUP_SECONDS
     with selectors.DefaultSelector() as selector:
@@ -198,6 +205,8 @@ def _serve(children: list[Child], url: str) -> str:
                     return f"{child.name} ended by itself (code {code})"
             if not greeted and all(child.is_ready for child in children) and _answers(f"{url}accounts/login/"):
                 greeted = True
+                # A machine that slept through the night makes up for it now, not at the next tick of the beat.
+                celery.send_task(DUE_PLANNER)
                 _greet(url)
             elif not greeted and time.monotonic() > deadline:
                 return f"not everything was ready within {STARTUP_SECONDS} seconds"
@@ -252,6 +261,8 @@ def main(arguments: list[str] | None = None) -> int:
     shown = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host
     url = f"http://{f'[{shown}]' if ':' in shown else shown}:{options.port}/"
 
+    from django.core.management import CommandError
+
     from dealercrm import embedded
 
     children: list[Child] = []
@@ -269,7 +280,7 @@ def main(arguments: list[str] | None = None) -> int:
     except _StopAsked:
         _say("setup", "stopping")
         return 0
-    except (CannotServeError, embedded.EmbeddedServerError) as error:
+    except (CannotServeError, CommandError, embedded.EmbeddedServerError) as error:
         print(error, file=sys.stderr)
         return 1
     else:

@@ -46,6 +46,7 @@ def main() -> None:
         "install",
         "--quiet",
         "--disable-pip-version-check",
+        "--use-pep517",  # older versions of pip build source packages in a way of their own and warn about it
         "--no-warn-script-location",
     ]
     if os.geteuid() == 0:
