@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models import BigIntegerField, Case, Exists, F, OuterRef, Q, Value, When
 from django.utils.translation import gettext as _
 
 from accounts.models import Store, User
@@ -82,6 +82,10 @@ def assign(*, touch_points: Sequence[int], to: User | None, by: User) -> int:
 _STAFF_FIELDS = ("sales_consultant", "service_adviser", "care_specialist")
 
 
+def _replaced(name: str, leaving: User, to: User) -> Case:
+    return Case(When(**{name: leaving}, then=Value(to.pk)), default=F(f"{name}_id"), output_field=BigIntegerField())
+
+
 @transaction.atomic
 def hand_over(*, leaving: User, to: User, store: Store, by: User) -> HandOver:
     """Give everything of a person in a store, customers and open touch points, to another one at once (domain §10).
@@ -100,12 +104,8 @@ def hand_over(*, leaving: User, to: User, store: Store, by: User) -> HandOver:
     for name in _STAFF_FIELDS:
         theirs |= Q(**{name: leaving})
     with acting(by):
-        customers = (
-            Customer.objects.filter(theirs, store=store)
-            .order_by()
-            .update(
-                **{name: Case(When(**{name: leaving}, then=Value(to.pk)), default=F(name)) for name in _STAFF_FIELDS}
-            )
+        customers = Customer.objects.filter(theirs, store=store).update(
+            **{name: _replaced(name, leaving, to) for name in _STAFF_FIELDS}
         )
     live = TouchPoint.objects.filter(assignee=leaving, store=store).live()
     to_pool = _post_service(live).filter(_received_by(to)).update(assignee=None)
