@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Self
@@ -34,6 +35,14 @@ class CareRuleQuerySet(models.QuerySet):
     def active(self) -> Self:
         """Rules that are switched on."""
         return self.filter(is_active=True)
+
+    def own_of(self, store_id: int, *, codes: Collection[str]) -> Self:
+        """The rules by which a store replaces the group's of the same codes.
+
+        Touch points are filed under the group's rule, so that they stay the same ones when a store begins or ends to do
+        it its own way; what the rule says now is to be read from here first.
+        """
+        return self.filter(store_id=store_id, code__in=codes).order_by("code")
 
 
 class TouchPointQuerySet(models.QuerySet):

@@ -28,7 +28,7 @@ from followups.choices import (
     TouchPointStatus,
     WinBackReason,
 )
-from followups.models import ContactLog, NextStep, QueueLease, TouchPoint
+from followups.models import CareRule, ContactLog, NextStep, QueueLease, TouchPoint
 from followups.permissions import can_skip, can_work, pool_store_ids
 from followups.querysets import TouchPointQuerySet
 from followups.rules import (
@@ -128,6 +128,8 @@ class _Card:
     ticked: frozenset[int]
     drafts: Sequence[NextStepDraft]
     vehicle: Vehicle | None = None
+    # The store's own versions of rules, by code.
+    own_rules: Mapping[str, CareRule] = field(default_factory=dict)
 
     @property
     def here(self) -> datetime:
@@ -141,6 +143,14 @@ class _Card:
     @property
     def ticked_points(self) -> list[TouchPoint]:
         return [point for point in self.points if point.pk in self.ticked]
+
+    def rule_of(self, point: TouchPoint) -> CareRule:
+        """What the care plan of the store says now about a touch point."""
+        return self.own_rules.get(point.rule.code, point.rule)
+
+    def live_points(self) -> list[LivePoint]:
+        """The points as the rules see them, in the same order."""
+        return [_live_point(point, self.rule_of(point)) for point in self.points]
 
 
 # --- One contact --------------------------------------------------------------------------------------------------
@@ -188,20 +198,11 @@ def record_contact(
         return first
     if not can_work(by, customer):
         raise NotYourContact(_("This customer is not yours to call; ask a manager to assign them to you."))
-    card = _Card(
-        customer=customer,
-        by=by,
-        now=now,
-        channel=channel,
-        outcome=outcome,
-        points=_lock_live_points(customer),
-        ticked=frozenset(touch_points),
-        drafts=next_steps,
-    )
+    card = _card(customer, by=by, now=now, channel=channel, outcome=outcome, ticked=touch_points, drafts=next_steps)
     _check_lease(card)
     _check_ticks(card)
     card.vehicle = _car_of(card, vehicle)
-    needs = needs_of(outcome, (point.rule.trigger for point in card.ticked_points))
+    needs = needs_of(outcome, (card.rule_of(point).trigger for point in card.ticked_points))
     _check_needs(card, needs, agreed_at, reason=reason, win_back_reason=win_back_reason, car_status=car_status)
     for draft in next_steps:
         _check_draft(draft, now=now)
@@ -211,7 +212,7 @@ def record_contact(
     level = _level_of(card, do_not_contact)
 
     happened = _happened(card, agreed_at=agreed_at, is_number_corrected=bool(mobile), level=level)
-    before = [_live_point(point) for point in card.points]
+    before = card.live_points()
     after = settle(before, happened)
     settled = [point for point in after if point.is_settled and point.id in card.ticked]
     log = ContactLog.objects.create(
@@ -258,13 +259,13 @@ def skip(*, customer: Customer, by: User, now: datetime, reason: str) -> Contact
         raise NotYourContact(_("This customer is not yours to call; ask a manager to assign them to you."))
     if not reason.strip():
         raise IncompleteOutcome(_("Say why you skip this customer."), Need.REASON.value)
-    points = _lock_live_points(customer)
-    leads = [p for p in points if p.handling == Handling.CONTACT and p.status == TouchPointStatus.OPEN]
-    card = _Card(customer, by, now, _usual_channel(leads), Outcome.SKIPPED, points, frozenset(), ())
+    card = _card(customer, by=by, now=now, channel="", outcome=Outcome.SKIPPED)
     _check_lease(card)
+    leads = [p for p in card.points if p.handling == Handling.CONTACT and p.status == TouchPointStatus.OPEN]
     if not leads:
         raise SettledMeanwhile(_("Nothing is open for this customer any more."))
-    before = [_live_point(point) for point in points]
+    card.channel = leads[0].channel or card.rule_of(leads[0]).channels[0]
+    before = card.live_points()
     after = settle(before, _happened(card, agreed_at=None, is_number_corrected=False, level=DoNotContact.NONE))
     log = ContactLog.objects.create(
         store=customer.store,
@@ -277,22 +278,40 @@ def skip(*, customer: Customer, by: User, now: datetime, reason: str) -> Contact
         is_effective=False,
         reason=reason.strip()[:200],
     )
-    _write(points, before, after, log)
+    _write(card.points, before, after, log)
     QueueLease.objects.filter(customer=customer).delete()
     return log
-
-
-def _usual_channel(leads: Sequence[TouchPoint]) -> str:
-    return next((lead.channel or lead.rule.channels[0] for lead in leads), "phone")
 
 
 # --- What is there, and whether it may be saved -------------------------------------------------------------------
 
 
-def _lock_live_points(customer: Customer) -> list[TouchPoint]:
+def _card(
+    customer: Customer,
+    *,
+    by: User,
+    now: datetime,
+    channel: str,
+    outcome: str,
+    ticked: Iterable[int] = (),
+    drafts: Sequence[NextStepDraft] = (),
+) -> _Card:
+    """Lock the customer's live touch points and return what the contact works on."""
     # Customer, touch points, lease: everybody locks in this order.
     live = TouchPoint.objects.filter(customer=customer).live().select_related("rule")
-    return list(live.select_for_update(of=("self",)).order_by("pk"))
+    points = list(live.select_for_update(of=("self",)).order_by("pk"))
+    own = CareRule.objects.own_of(customer.store_id, codes={point.rule.code for point in points})
+    return _Card(
+        customer=customer,
+        by=by,
+        now=now,
+        channel=channel,
+        outcome=outcome,
+        points=points,
+        ticked=frozenset(ticked),
+        drafts=drafts,
+        own_rules={rule.code: rule for rule in own},
+    )
 
 
 def _check_lease(card: _Card) -> None:
@@ -428,7 +447,7 @@ def _check_message(card: _Card) -> None:
     if card.channel in card.customer.refused_channels:
         raise NotByMessage(_("The customer has withdrawn consent for this channel."), "channel")
     maximum = card.customer.store.max_attempts
-    points = [_live_point(point) for point in card.ticked_points]
+    points = [point for point in card.live_points() if point.id in card.ticked]
     if points and not any(can_settle_by_message(point, card.channel, maximum) for point in points):
         raise NotByMessage(_("What is ticked needs a call; a message by this channel does not settle it."), "channel")
 
@@ -466,8 +485,7 @@ def _happened(card: _Card, *, agreed_at: datetime | None, is_number_corrected: b
     )
 
 
-def _live_point(point: TouchPoint) -> LivePoint:
-    rule = point.rule
+def _live_point(point: TouchPoint, rule: CareRule) -> LivePoint:
     return LivePoint(
         id=point.pk,
         status=point.status,
@@ -618,7 +636,12 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
                             WHEN %s = ANY(customer.refused_channels) THEN %s
                             ELSE '' END AS refusal
                 FROM followups_touchpoint AS point
-                JOIN followups_carerule AS rule ON rule.id = point.rule_id
+                JOIN followups_carerule AS filed ON filed.id = point.rule_id
+                JOIN LATERAL (
+                    SELECT own.* FROM followups_carerule AS own
+                    WHERE own.code = filed.code AND (own.store_id = point.store_id OR own.id = filed.id)
+                    ORDER BY own.store_id NULLS LAST LIMIT 1
+                ) AS rule ON true
                 JOIN customers_customer AS customer ON customer.id = point.customer_id
                 JOIN accounts_store AS store ON store.id = point.store_id
                 WHERE point.id IN (SELECT picked.id FROM picked)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 # Friday 2026-11-20, 09:30 in Shanghai: a working day, so that "tomorrow" is a rest day.
 FRIDAY = datetime(2026, 11, 20, 1, 30, tzinfo=UTC)
 # A plain contact with everything that follows from it, savepoints included.
-QUERIES = 11
+QUERIES = 12
 
 
 @pytest.fixture
@@ -543,6 +543,13 @@ def test_a_greeting_is_neither_marketing_nor_a_contact_for_the_gap(record, custo
     assert customer.last_proactive_contact_on is None
 
 
+def test_the_stores_own_version_of_a_rule_decides_what_a_message_settles(record, customer, store):
+    point = a_point(customer)
+    CareRuleFactory(code=point.rule.code, store=store, channels=[Channel.PHONE, Channel.SMS])
+    record(point, outcome=Outcome.MESSAGE_SENT, channel=Channel.SMS)
+    assert state(point) == (TouchPointStatus.DONE, "")
+
+
 def test_a_message_cannot_replace_a_call_be_spoken_or_use_a_refused_channel(record, customer):
     call = a_point(customer)
     written = a_point(customer, rule__channels=[Channel.SMS, Channel.WECHAT])
@@ -772,6 +779,15 @@ def test_a_batch_holds_back_whoever_refused_since_the_night(store, festival, car
     for reason, point in points.items():
         assert state(point) == (TouchPointStatus.SUPPRESSED, reason)
     assert ContactLog.objects.count() == 0
+
+
+def test_a_batch_follows_the_stores_own_version_of_a_rule(store, festival, care_specialist):
+    CareRuleFactory(code=festival.code, store=store, handling=Handling.BATCH, care_class=CareClass.SERVICE)
+    point = TouchPointFactory(
+        customer=CustomerFactory(store=store, do_not_contact=DoNotContact.MARKETING), rule=festival
+    )
+    mark_batch_sent(touch_points=TouchPoint.objects.all(), by=care_specialist, now=NOW, channel=Channel.SMS)
+    assert state(point) == (TouchPointStatus.DONE, "")
 
 
 def test_a_batch_leaves_out_what_was_unticked_what_needs_a_person_and_other_stores(
