@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, TextIO, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -27,4 +27,5 @@ class Command(BaseCommand):
             store = Store.objects.filter(code=options["store"]).first()
             if store is None:
                 raise CommandError(f"There is no store with the code {options['store']!r}.", returncode=2)
-        export_touch_points(self.stdout._out, first=options["first"], last=options["last"], store=store)
+        self.stdout.ending = ""  # what is written brings its own line ends
+        export_touch_points(cast("TextIO", self.stdout), first=options["first"], last=options["last"], store=store)
