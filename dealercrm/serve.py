@@ -151,11 +151,10 @@ def _prepare() -> None:
     call_command("collectstatic", interactive=False, verbosity=0)
     wanted = int(os.environ.get("DEMO_CUSTOMERS", "2000"))  # 0: none
     if wanted and settings.ENVIRONMENT == "trial" and not Customer.objects.exists():
-        _say("setup", f"first start: inventing {wanted} customers to look at")
+        _say("setup", f"first start: inventing {wanted} customers to look at, and planning today's contacts")
         today = timezone.localdate().isoformat()
-        call_command("load_demo", "--customers", str(wanted), "--seed", str(DEMO_SEED), "--today", today)
-        _say("setup", "first start: planning today's contacts")
-        call_command("plan_care", "--on", today)
+        words = ["--customers", str(wanted), "--seed", str(DEMO_SEED), "--today", today, "--plan-days", "1"]
+        call_command("load_demo", *words)
     connections.close_all()
 
 

@@ -35,7 +35,7 @@ from followups.demo.catalogue import (
     STORES,
     TRADES,
 )
-from followups.demo.contacts import make_contacts
+from followups.demo.contacts import Diary, make_contacts
 from followups.demo.files import DemoConsent, DemoCustomer
 from followups.demo.staff import GROUP_PEOPLE, DemoPerson, DemoTeam, staff_of_store, team_of
 from followups.triggers.lunar import lunar_date
@@ -102,6 +102,7 @@ class DemoWorld:
     def __init__(self, *, seed: int, today: date, customers: int) -> None:
         self.seed, self.today, self.count = seed, today, customers
         self.live_on = today - timedelta(days=LIVE_DAYS)
+        self.diary = Diary(today=today, live_on=self.live_on, zone=TIME_ZONE)
         self.names = _draw_names(seed, customers)
         self.people = self._hire()
         self.teams: Mapping[str, DemoTeam] = {
@@ -146,7 +147,7 @@ class DemoWorld:
         self._rate(customer, rng)
         self._preferences(customer, rng, known_since=first_delivery)
         if customer.status == CustomerStatus.ACTIVE:
-            customer.contacts = make_contacts(rng, customer, today=self.today, zone=TIME_ZONE)
+            customer.contacts = make_contacts(rng, customer, self.diary)
         return customer
 
     def _person(self, index: int, rng: Random, store: str) -> DemoCustomer:

@@ -16,9 +16,11 @@ from customers.actions import allocate_customer_numbers
 from customers.choices import BirthdayCalendar, Tier
 from customers.models import Consent, ContactPerson, Customer, PersonalEvent
 from customers.rules import is_credit_code, is_mobile, is_resident_id, name_search_terms, relation_tier
+from followups.choices import Handling, TouchPointStatus
 from followups.demo.catalogue import DEMO_PASSWORD
 from followups.demo.people import LIVE_DAYS, DemoWorld
-from followups.models import ContactLog, NextStep
+from followups.models import ContactLog, NextStep, TouchPoint
+from followups.planner import JOB_NAME
 from followups.rules import OUTCOMES
 from service.actions import refresh_visit_facts
 from service.choices import JobType
@@ -284,3 +286,29 @@ def test_odd_odometer_readings_are_kept_with_a_flag(db):
     load(customers=400)
     flags = set(OdometerReading.objects.values_list("flag", flat=True))
     assert flags == set(OdometerFlag)
+
+
+def test_planning_the_demo_leaves_work_for_today_and_settles_the_past(db):
+    report = load(customers=150, plan_days=2)
+    assert report["planned"] > 0
+    done = TouchPoint.objects.filter(status=TouchPointStatus.DONE)
+    assert report["settled"] == done.count() > 0
+    assert not done.filter(closes_on__gte=TODAY).exists()
+    assert TouchPoint.objects.open().filter(opens_on__lte=TODAY, closes_on__gte=TODAY).exists()
+    spoken = done.filter(handling=Handling.CONTACT).select_related("settled_by")
+    assert all(point.opens_on <= point.settled_by.on <= point.closes_on for point in spoken)
+    assert all(point.settled_by.customer_id == point.customer_id for point in spoken)
+    assert JobRun.objects.filter(name=JOB_NAME, status="done").count() == 2
+
+
+def test_planning_changes_no_history(db):
+    load(customers=40)
+    first = contents()
+    clear()
+    load(customers=40, plan_days=1)
+    assert contents() == first
+
+
+def test_a_negative_number_of_days_is_an_error(db):
+    with pytest.raises(CommandError, match="must not be negative"):
+        load(plan_days=-1)
