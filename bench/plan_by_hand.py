@@ -438,12 +438,17 @@ INSERT INTO hand_affected SELECT customer_id FROM made WHERE status = 'open' {"A
             cls="S",
             where="AND v.use = 'private'",
         )
+        tomorrow = self.due(self.on + timedelta(1), self.on, "later")
         with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO hand_affected SELECT customer_id FROM followups_touchpoint WHERE status = 'merged' AND closed_on IS NULL AND closes_on < %s",
+                [tomorrow],
+            )
             cursor.execute(f"""
 UPDATE followups_touchpoint t SET status = CASE WHEN x.lead = t.id THEN 'open' ELSE 'merged' END, lead_id = NULLIF(x.lead, t.id)
 FROM (
     SELECT id, lead_id, first_value(id) OVER (PARTITION BY customer_id, COALESCE(closes_on >= waits_on, false)
-               ORDER BY waits_until DESC NULLS LAST, attempts = 0, priority, closes_on, id) AS lead
+               ORDER BY waits_until DESC NULLS LAST, closes_on >= '{tomorrow}', attempts = 0, priority, closes_on, id) AS lead
     FROM (
         SELECT id, customer_id, lead_id, closes_on, attempts, priority,
                CASE WHEN (not_before AT TIME ZONE 'Asia/Shanghai')::date > '{self.on}' THEN not_before END AS waits_until,

@@ -240,7 +240,7 @@ def plan_customers(*, customer_ids: Iterable[int], on: date) -> PlanResult:
         upkeep.release_orphans(scope)
         for rule in rules:
             _insert(rule, Horizon(opens_until=on, closes_from=on), scope, calendar, result, changed_only=True)
-        result.merged = upkeep.merge(scope)
+        result.merged = upkeep.merge(scope, next_working_day=calendar.on_or_after(on + timedelta(days=1)))
     result.seconds = round(time.monotonic() - started, 3)
     return result
 
@@ -278,8 +278,9 @@ def _plan(scope: Scope, stores: Sequence[Store], *, since: date | None) -> PlanR
         for horizon, changed_only in looks[each.rule.pk]:
             _insert(each, horizon, scope, calendar, result, changed_only=changed_only)
     upkeep.release_absent(scope)
-    result.merged = upkeep.merge(scope)
-    upkeep.share_overload(scope, next_working_day=calendar.on_or_after(on + timedelta(days=1)))
+    next_working_day = calendar.on_or_after(on + timedelta(days=1))
+    result.merged = upkeep.merge(scope, next_working_day=next_working_day)
+    upkeep.share_overload(scope, next_working_day=next_working_day)
     return result
 
 

@@ -79,12 +79,18 @@ INSERT INTO care_affected SELECT customer_id FROM released""",
     ).rowcount()
 
 
-def merge(scope: Scope) -> int:
+def merge(scope: Scope, *, next_working_day: date) -> int:
     """Merge what falls together for one customer into one contact; return how many touch points changed their place.
 
-    The most urgent one leads and its talking points come first (domain §3.6, 4). What must wait (an agreed time, the
-    contact gap) gathers everything whose window is still open then; the rest is a contact of its own before.
+    The highest priority leads (domain §3.6, 4), but what cannot wait until the next working day comes before it: the
+    queue goes by the leads, and a merged promise must not end unseen behind a leisurely one. What must wait (an agreed
+    time, the contact gap) gathers everything whose window is still open then; the rest is a contact of its own before.
     """
+    Sql(
+        """INSERT INTO care_affected SELECT customer_id FROM followups_touchpoint
+WHERE store_id = ANY(%s) AND status = 'merged' AND closed_on IS NULL AND closes_on < %s""",
+        [list(scope.store_ids), next_working_day],
+    ).run()
     return Sql(
         """WITH live AS (
     SELECT t.id, t.customer_id, t.priority, t.closes_on, t.attempts, t.lead_id, t.status,
@@ -98,7 +104,7 @@ def merge(scope: Scope) -> int:
 ), led AS (
     SELECT id, lead_id, status, first_value(id) OVER (
         PARTITION BY customer_id, COALESCE(closes_on >= waits_on, false)
-        ORDER BY waits_until DESC NULLS LAST, attempts = 0, priority, closes_on, id
+        ORDER BY waits_until DESC NULLS LAST, closes_on >= %s, attempts = 0, priority, closes_on, id
     ) AS leader
     FROM live
 )
@@ -107,7 +113,7 @@ SET status = CASE WHEN led.leader = t.id THEN 'open' ELSE 'merged' END,
     lead_id = NULLIF(led.leader, t.id)
 FROM led
 WHERE t.id = led.id AND NULLIF(led.leader, t.id) IS DISTINCT FROM t.lead_id""",
-        [scope.on, scope.on, scope.on],
+        [scope.on, scope.on, scope.on, next_working_day],
     ).rowcount()
 
 

@@ -22,6 +22,7 @@ from tests.factories import (
     CustomerFactory,
     InsurancePolicyFactory,
     NextStepFactory,
+    PersonalEventFactory,
     StoreFactory,
     VehicleFactory,
     WorkOrderFactory,
@@ -229,17 +230,29 @@ def test_vip_contacts_vary_the_channel_each_time():
 
 
 def test_what_falls_together_becomes_one_contact_led_by_the_most_urgent():
-    only("M12k", "IS3", "BD")
-    vehicle = car(delivery=date(2025, 11, 23), inspection_valid_until=date(2026, 11, 30))
-    Customer.objects.filter(pk=vehicle.owner_id).update(birthday_month=11, birthday_day=23)
+    only("M12k", "IS3", "PE")
+    vehicle = car(delivery=date(2025, 11, 26), inspection_valid_until=date(2026, 11, 30))
+    PersonalEventFactory(customer=vehicle.owner, on=date(2026, 11, 24), is_yearly=False)
     plan_care(on=MONDAY)
     lead = TouchPoint.objects.get(status=TouchPointStatus.OPEN)
     assert lead.rule.code == "M12k"
     assert sorted(rows("rule__code", "status", "lead")) == [
-        ("BD", "merged", lead.pk),
         ("IS3", "merged", lead.pk),
         ("M12k", "open", None),
+        ("PE", "merged", lead.pk),
     ]
+
+
+def test_a_merged_promise_takes_the_lead_on_the_last_day_of_its_window():
+    only("M12k", "IS3")
+    car(delivery=date(2025, 11, 26), inspection_valid_until=date(2026, 11, 30))
+    plan_care(on=MONDAY)
+    assert sorted(rows("rule__code", "status", "closes_on")) == [
+        ("IS3", "merged", date(2026, 11, 26)),
+        ("M12k", "open", date(2026, 12, 3)),
+    ]
+    plan_care(on=date(2026, 11, 26))
+    assert sorted(rows("rule__code", "status")) == [("IS3", "open"), ("M12k", "merged")]
 
 
 def test_a_merged_promise_outlives_a_lead_that_is_missed():
@@ -453,7 +466,7 @@ def test_a_failed_run_leaves_nothing_and_says_so(monkeypatch):
     only("M3k", "M12k")
     car(delivery=date(2026, 8, 23))
 
-    def fail(scope):
+    def fail(scope, *, next_working_day):
         raise RuntimeError("the disk is full")
 
     monkeypatch.setattr(run.upkeep, "merge", fail)
