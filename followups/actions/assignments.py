@@ -103,8 +103,11 @@ def hand_over(*, leaving: User, to: User, store: Store, by: User) -> HandOver:
     theirs = Q()
     for name in _STAFF_FIELDS:
         theirs |= Q(**{name: leaving})
+    # In one order, so that nobody who saves a card meanwhile waits for us while we wait for them.
+    moving = Customer.objects.filter(theirs, store=store).select_for_update(no_key=True).order_by("pk")
+    ids = list(moving.values_list("pk", flat=True))
     with acting(by):
-        customers = Customer.objects.filter(theirs, store=store).update(
+        customers = Customer.objects.filter(pk__in=ids).update(
             **{name: _replaced(name, leaving, to) for name in _STAFF_FIELDS}
         )
     live = TouchPoint.objects.filter(assignee=leaving, store=store).live()

@@ -608,7 +608,7 @@ def _payload_of(draft: NextStepDraft) -> dict[str, Any]:
 
 @transaction.atomic
 def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime, channel: str) -> BatchResult:
-    """Record that a message was sent to the customers of open touch points handled in batches, in one statement.
+    """Record that a message was sent to the customers of open touch points handled in batches, however many.
 
     ``touch_points`` is any queryset of them (a rule, a day, a store, without those that were un-ticked); only those of
     stores whose pool ``by`` may work are taken. One contact a customer, however many touch points it settles. Customers
@@ -621,6 +621,12 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
     if not stores:
         raise NotYourContact(_("Messages to many are sent by customer-care specialists and managers."))
     picked = touch_points.open().filter(handling=Handling.BATCH, store_id__in=stores).order_by("pk")
+    # Customers before touch points, as for a single contact, and in one order: who saves a card meanwhile waits.
+    whom = Customer.objects.filter(pk__in=picked.order_by().values("customer")).select_for_update(no_key=True)
+    locked = list(whom.order_by("pk").values_list("pk", flat=True))
+    if not locked:
+        return BatchResult(sent=0, customers=0, held_back=0)
+    picked = picked.filter(customer__in=locked)
     sql, params = picked.select_for_update(of=("self",)).values("pk").query.sql_with_params()
     with acting(by), connection.cursor() as cursor:
         cursor.execute(

@@ -109,9 +109,14 @@ def claim(*, customer: Customer, by: User, now: datetime) -> QueueLease:
     """
     if not can_work(by, customer):
         raise NotYourCustomer(_("This customer is not yours to call; ask a manager to assign them to you."))
-    if not _take_lease(customer=customer, by=by, now=now):
-        raise CustomerIsHeld(QueueLease.objects.select_related("holder").get(customer=customer))
-    return QueueLease.objects.select_related("holder").get(customer=customer)
+    lease = None
+    while lease is None:
+        # A lease that is given back between the two statements was worth another try.
+        is_ours = _take_lease(customer=customer, by=by, now=now)
+        lease = QueueLease.objects.filter(customer=customer).select_related("holder").first()
+        if lease is not None and not is_ours:
+            raise CustomerIsHeld(lease)
+    return lease
 
 
 def lease_of(*, customer: Customer, now: datetime) -> QueueLease | None:

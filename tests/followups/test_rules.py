@@ -176,9 +176,7 @@ def test_a_time_out_of_hours_moves_to_the_next_allowed_one(moment, channel, expe
     assert next_allowed_time(at(moment), channel, CALENDAR) == at(expected)
 
 
-moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31)).map(
-    lambda moment: moment.replace(tzinfo=SHANGHAI)
-)
+moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31)).map(lambda moment: moment.replace(tzinfo=SHANGHAI))
 channels = st.sampled_from(Channel.values)
 calendars = st.dictionaries(st.dates(date(2026, 1, 1), date(2028, 1, 31)), st.booleans(), max_size=40).map(WorkCalendar)
 
