@@ -1,25 +1,13 @@
-from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest
-from django.utils import timezone
 
 from accounts import permissions
 from accounts.choices import Language, Theme
+from accounts.clock import today_of
 from accounts.navigation import places_for
 
 THEME_COOKIE = "theme"
-
-
-def today_of(request: HttpRequest) -> date:
-    """Return today's date where the reader works: in the time zone of their store, else in the project's."""
-    user = getattr(request, "user", None)
-    if user is not None and user.is_authenticated:
-        for membership in permissions.memberships_of(user):
-            if membership.store is not None:
-                return timezone.localdate(timezone=ZoneInfo(membership.store.time_zone))
-    return timezone.localdate()
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:

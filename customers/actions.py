@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.db.models import Model
 from django.utils.translation import gettext as _
@@ -13,6 +14,7 @@ from core.actions import acting
 from core.fields import keyed_digest
 from customers.choices import Channel, ConsentPurpose, DoNotContact, PersonalDataField
 from customers.models import Consent, Customer, PersonalDataAccess
+from customers.permissions import can_reveal, needs_reason
 from customers.rules import name_search_terms, normalise_id_number, normalise_mobile
 
 NUMBERS_A_YEAR = 999_999
@@ -56,7 +58,6 @@ def fill_search_columns(customer: Customer) -> None:
 
 SEARCH_COLUMNS = ("name_pinyin", "name_initials", "name_grams", "id_number_hash")
 # Kept by other actions, or by the database.
-BIRTHDAY_FIELDS = frozenset({"birthday_calendar", "birthday_month", "birthday_day", "is_birthday_leap_month"})
 _NOT_BY_UPDATE = frozenset(
     {"id", "number", "store", "created_at", "changed_at", "do_not_contact", "do_not_contact_on", "refused_channels"}
     | {"last_effective_contact_on", "last_proactive_contact_on", "last_visit_on", "last_delivery_on"}
@@ -102,12 +103,9 @@ def create_customer(*, store: Store, name: str, entered_on: date, by: User | Non
 
 
 @transaction.atomic
-def update_customer(
-    *, customer: Customer, values: Mapping[str, Any], by: User | None, on: date | None = None
-) -> list[str]:
+def update_customer(*, customer: Customer, values: Mapping[str, Any], by: User | None) -> list[str]:
     """Change fields of a customer and return the names of those that really changed.
 
-    ``on`` is the day of the change; a birthday or a tier is known since then.
     A new mobile is taken to be right until somebody says otherwise. Raises ``TypeError`` for a field that has an
     action of its own (do-not-contact, consents) or is computed.
     """
@@ -120,12 +118,6 @@ def update_customer(
     if "name" in changed or "id_number" in changed:
         fill_search_columns(customer)
         changed += SEARCH_COLUMNS
-    if on is not None and BIRTHDAY_FIELDS & set(changed):
-        customer.birthday_since = on
-        changed.append("birthday_since")
-    if on is not None and "tier" in changed:
-        customer.tier_since = on
-        changed.append("tier_since")
     with acting(by):
         customer.save(update_fields=changed)
     return changed
@@ -213,3 +205,45 @@ def log_data_access(
         for customer in customers
     ]
     return len(PersonalDataAccess.objects.bulk_create(lines, batch_size=2000))
+
+
+REVEALABLE = {
+    PersonalDataField.MOBILE: "mobile",
+    PersonalDataField.OTHER_PHONE: "other_phone",
+    PersonalDataField.ID_NUMBER: "id_number",
+    PersonalDataField.ADDRESS: "address_detail",
+}
+
+
+class CannotReveal(Exception):
+    """The value stays hidden; the message says why to the person who asked."""
+
+
+@transaction.atomic
+def reveal_personal_data(*, customer: Customer, field: PersonalDataField, reason: str, by: User, at: datetime) -> str:
+    """Return a masked value of a customer in clear, after noting who saw it and why (domain §11.1).
+
+    Raises ``PermissionDenied`` for a person who may never see it, ``CannotReveal`` without the reason that ID number
+    and address need (domain §10).
+    """
+    if not can_reveal(by, customer, field):
+        raise PermissionDenied(_("Your role does not include seeing this field."))
+    if needs_reason(field) and not reason.strip():
+        raise CannotReveal(_("Say why you need it; the reason is kept."))
+    log_data_access(customers=[customer.pk], field=field, by=by, at=at, reason=reason.strip())
+    return getattr(customer, REVEALABLE[field])
+
+
+@transaction.atomic
+def save_customer_form(*, customer: Customer, values: Mapping[str, Any], on: date, by: User) -> None:
+    """Save what the form of a customer's basic data holds, the wish not to be contacted among it.
+
+    Raises ``CannotChangeCustomer`` as ``set_do_not_contact`` does; then nothing is saved.
+    """
+    values = dict(values)
+    level = values.pop("do_not_contact", customer.do_not_contact)
+    reason = values.pop("do_not_contact_reason", customer.do_not_contact_reason)
+    update_customer(customer=customer, values=values, by=by)
+    if (level, reason) != (customer.do_not_contact, customer.do_not_contact_reason):
+        since = customer.do_not_contact_on if level == customer.do_not_contact else None
+        set_do_not_contact(customer=customer, level=level, reason=reason, on=since or on, by=by)

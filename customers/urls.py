@@ -1,4 +1,11 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from customers import views
 
 app_name = "customers"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.customer_list, name="customer_list"),
+    path("<int:pk>/", views.customer_detail, name="customer_detail"),
+    path("<int:pk>/edit/", views.customer_edit, name="customer_edit"),
+    path("<int:pk>/reveal/", views.customer_reveal, name="customer_reveal"),
+]

@@ -114,7 +114,6 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "accounts.context_processors.shell",
-                "followups.context_processors.job_alarms",
             ],
             "builtins": ["template_partials.templatetags.partials"],
         },
@@ -164,7 +163,9 @@ ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "dealercrm"
-USERSESSIONS_TRACK_ACTIVITY = True
+# Where one is signed in is written when signing in; following every click would be five more queries for every
+# page, one of them a write, and a GET does not write.
+USERSESSIONS_TRACK_ACTIVITY = False
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 

@@ -15,6 +15,10 @@ class VehicleQuerySet(models.QuerySet):
         """Cars whose file a user may open: those of the stores, and of the own customers (domain §10)."""
         return within_reach(self, user, own="owner__sales_consultant")
 
+    def for_list(self) -> Self:
+        """With what a row of a list of cars shows: the model and the owner."""
+        return self.select_related("model", "owner").defer("owner__id_number", "owner__address_detail")
+
     def in_care(self) -> Self:
         """Cars that touch points are planned for: in use, with an owner who can be contacted (domain §3.6, 8)."""
         return self.filter(status=VehicleStatus.IN_USE, owner__status="active")

@@ -1,4 +1,10 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from vehicles import views
 
 app_name = "vehicles"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.vehicle_list, name="vehicle_list"),
+    path("<int:pk>/", views.vehicle_detail, name="vehicle_detail"),
+    path("of-customer/<int:pk>/", views.customer_cars, name="customer_cars"),
+]

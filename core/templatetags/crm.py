@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django import template
@@ -81,6 +82,12 @@ def plate(value: str) -> str:
     return "·".join(match.groups()) if match else value
 
 
+@register.filter
+def thousands(value: int | Decimal | None) -> str:
+    """Return ``18,400`` in both languages: Django groups no digits in Chinese. The empty string for None."""
+    return "" if value is None else f"{value:,}"
+
+
 @register.simple_tag
 def icon(name: str, label: str = "") -> SafeString:
     """Return an icon of the vendored sprite. Without a ``label`` it is decoration beside a word."""
@@ -106,3 +113,9 @@ def page_address(context: template.Context, **changes: Any) -> str:
         else:
             query[name] = str(value)
     return f"?{query.urlencode()}"
+
+
+@register.simple_tag(takes_context=True)
+def page_address_without(context: template.Context, name: str) -> str:
+    """Return the address of this page without one of its parameters: what the cross of a filter chip leads to."""
+    return page_address(context, **{name: None})

@@ -1,0 +1,158 @@
+"""Input of the customer file. Rules are those of ``customers.rules``; what is masked is never filled in here."""
+
+from datetime import date
+from typing import Any, ClassVar
+
+from crispy_forms.helper import FormHelper
+from crispy_forms.layout import HTML, Column, Div, Fieldset, Layout, Row, Submit
+from django import forms
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from customers.choices import BirthdayCalendar, DoNotContact
+from customers.models import Customer
+from customers.rules import is_email, is_mobile, is_phone, is_wechat, mask_mobile, normalise_mobile, normalise_phone
+
+OLDEST_BIRTH_YEAR = 1900
+DAYS_OF_MONTH = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+LUNAR_DAYS = 30
+
+
+class CustomerForm(forms.ModelForm):
+    """The basic data of a customer and how they want to be contacted.
+
+    Phone numbers are shown masked beside an empty field: a form that opens must not show what every look at is logged
+    for. ``changes`` gives the values to save; an empty number field is none.
+    """
+
+    MASKED = ("mobile", "other_phone")
+
+    class Meta:
+        model = Customer
+        fields: ClassVar = [
+            "name",
+            "kind",
+            "salutation",
+            "mobile",
+            "is_mobile_wrong",
+            "other_phone",
+            "wechat",
+            "email",
+            "address_region",
+            "language",
+            "birthday_calendar",
+            "birthday_year",
+            "birthday_month",
+            "birthday_day",
+            "is_birthday_leap_month",
+            "preferred_channel",
+            "preferred_slot",
+            "do_not_contact",
+            "do_not_contact_reason",
+            "note",
+        ]
+        widgets: ClassVar = {
+            "note": forms.Textarea(attrs={"rows": 3}),
+            "mobile": forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "off"}),
+            "other_phone": forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "off"}),
+        }
+
+    def __init__(self, *args: Any, on: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.on = on
+        for name in self.MASKED:
+            now = mask_mobile(getattr(self.instance, name))
+            self.initial[name] = ""
+            self.fields[name].required = False
+            if now:
+                self.fields[name].help_text = _("Now %(number)s. Leave empty to keep it.") % {"number": now}
+        self.helper = FormHelper()
+        self.helper.layout = Layout(
+            Fieldset(
+                _("Person"),
+                Row(Column("name"), Column("salutation"), Column("kind")),
+                Row(Column("mobile"), Column("other_phone")),
+                "is_mobile_wrong",
+                Row(Column("wechat"), Column("email")),
+                Row(Column("address_region"), Column("language")),
+            ),
+            Fieldset(
+                _("Birthday"),
+                Row(
+                    Column("birthday_calendar"),
+                    Column("birthday_year"),
+                    Column("birthday_month"),
+                    Column("birthday_day"),
+                ),
+                "is_birthday_leap_month",
+            ),
+            Fieldset(
+                _("Contact"),
+                Row(Column("preferred_channel"), Column("preferred_slot")),
+                Row(Column("do_not_contact"), Column("do_not_contact_reason")),
+                "note",
+            ),
+            Div(
+                Submit("save", _("Save")),
+                HTML('<a class="btn btn-light" href="{}">{}</a>'.format(self._file_address(), _("Cancel"))),
+                css_class="crm-button-row",
+            ),
+        )
+
+    def _file_address(self) -> str:
+        return reverse("customers:customer_detail", args=[self.instance.pk])
+
+    def clean_mobile(self) -> str:
+        number = normalise_mobile(self.cleaned_data["mobile"])
+        if number and not is_mobile(number):
+            raise forms.ValidationError(_("A mobile number has 11 digits and begins with 13 to 19."))
+        return number
+
+    def clean_other_phone(self) -> str:
+        number = normalise_phone(self.cleaned_data["other_phone"])
+        if number and not is_phone(number):
+            raise forms.ValidationError(_("Write a landline with its area code, such as 0543-3388888, or a mobile."))
+        return number
+
+    def clean_wechat(self) -> str:
+        name = self.cleaned_data["wechat"].strip()
+        if name and not is_wechat(name, mobile=self.instance.mobile):
+            raise forms.ValidationError(_("A WeChat ID has 6 to 20 letters, digits, - or _ and begins with a letter."))
+        return name
+
+    def clean_email(self) -> str:
+        address = self.cleaned_data["email"].strip()
+        if address and not is_email(address):
+            raise forms.ValidationError(_("This is no e-mail address."))
+        return address
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        self._clean_birthday(values)
+        if values.get("do_not_contact") != DoNotContact.NONE and not values.get("do_not_contact_reason", "").strip():
+            self.add_error("do_not_contact_reason", _("Say why the customer must not be contacted."))
+        return values
+
+    def _clean_birthday(self, values: dict[str, Any]) -> None:
+        month, day, year = (values.get(f"birthday_{part}") for part in ("month", "day", "year"))
+        is_lunar = values.get("birthday_calendar") == BirthdayCalendar.LUNAR
+        if (month is None) != (day is None):
+            self.add_error("birthday_day", _("A birthday needs both month and day."))
+        elif month is not None and day is not None:
+            longest = LUNAR_DAYS if is_lunar else DAYS_OF_MONTH.get(month, 31)
+            if not 1 <= month <= 12 or not 1 <= day <= longest:
+                self.add_error("birthday_day", _("There is no such day in this calendar."))
+        if year is not None and not OLDEST_BIRTH_YEAR <= year <= self.on.year:
+            self.add_error("birthday_year", _("The year must lie between 1900 and today."))
+        if values.get("is_birthday_leap_month") and not is_lunar:
+            self.add_error("is_birthday_leap_month", _("Only the lunar calendar has leap months."))
+
+    def changes(self) -> dict[str, Any]:
+        """Return the values to save, without number fields that were left empty.
+
+        A new mobile is right unless the very same form says that it is wrong.
+        """
+        values = {name: value for name, value in self.cleaned_data.items() if not (name in self.MASKED and not value)}
+        if "mobile" in values and "is_mobile_wrong" not in self.changed_data:
+            del values["is_mobile_wrong"]
+        return values

@@ -1,0 +1,104 @@
+"""The customer list and the customer's file (screens S3, S4).
+
+What upper apps know of a customer (cars, orders, care, contacts) comes in panels that the templates name by URL.
+"""
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.clock import today_of
+from accounts.http import StaffRequest
+from core.pages import render_page
+from core.paging import capped_count, keyset_page
+from customers.actions import CannotReveal, reveal_personal_data, save_customer_form
+from customers.choices import PersonalDataField
+from customers.filters import SORTS, CustomerFilter
+from customers.forms import CustomerForm
+from customers.models import Customer
+from customers.permissions import can_edit_customer, can_reveal, needs_reason
+from customers.queries import lifecycle_of
+
+PAGE_SIZE = 50
+
+
+@require_GET
+def customer_list(request: StaffRequest) -> HttpResponse:
+    """The customers of one's reach, narrowed and sorted by the URL, a page at a time."""
+    filters = CustomerFilter(request.GET, user=request.user)
+    customers = filters.narrow(Customer.objects.visible_to(request.user), on=today_of(request))
+    sort = request.GET.get("sort", "")
+    sort = sort if sort in SORTS else ""
+    if sort == "visit":
+        customers = customers.filter(silent_since_on__isnull=False)
+    count, is_more = capped_count(customers)
+    page = keyset_page(customers.for_list(), by=SORTS[sort], after=request.GET.get("after", ""), size=PAGE_SIZE)
+    context = {"filters": filters, "page": page, "sort": sort, "count": count, "is_more": is_more}
+    return render_page(request, "customers/customer_list.html", context)
+
+
+@require_GET
+def customer_detail(request: StaffRequest, pk: int) -> HttpResponse:
+    """Everything about one customer on one page."""
+    customer = get_object_or_404(Customer.objects.visible_to(request.user).for_file(), pk=pk)
+    return render(request, "customers/customer_detail.html", _file_context(request, customer))
+
+
+def _file_context(request: StaffRequest, customer: Customer) -> dict[str, object]:
+    return {
+        "customer": customer,
+        "lifecycle": lifecycle_of(customer, on=today_of(request)),
+        "can_edit": can_edit_customer(request.user, customer),
+        "can_reveal": {field: can_reveal(request.user, customer, field) for field in PersonalDataField.values},
+        "consents": customer.consents.select_related("recorded_by").order_by("-at", "-pk")[:20],
+        "events": customer.personal_events.order_by("on", "pk")[:20],
+        "contact_persons": customer.contact_persons.order_by("-is_main", "pk")[:20],
+    }
+
+
+@require_http_methods(["GET", "POST"])
+def customer_edit(request: StaffRequest, pk: int) -> HttpResponse:
+    """Change the basic data of a customer."""
+    customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
+    if not can_edit_customer(request.user, customer):
+        raise PermissionDenied(_("Only the person who looks after this customer, or a manager, may change the data."))
+    on = today_of(request)
+    form = CustomerForm(request.POST if request.method == "POST" else None, instance=customer, on=on)
+    if request.method == "POST" and form.is_valid():
+        # The form has put the input into its instance; the action compares with what is stored.
+        save_customer_form(customer=Customer.objects.get(pk=pk), values=form.changes(), on=on, by=request.user)
+        messages.success(request, _("Saved."))
+        return redirect("customers:customer_detail", pk=pk)
+    status = 422 if form.is_bound else 200
+    name = Customer.objects.values_list("name", flat=True).get(pk=pk) if form.is_bound else customer.name
+    context = {"form": form, "customer": customer, "name": name}
+    return render(request, "customers/customer_edit.html", context, status=status)
+
+
+@never_cache
+@require_POST
+def customer_reveal(request: StaffRequest, pk: int) -> HttpResponse:
+    """Show one masked value in clear, after noting who looked at it and why (domain §11.1)."""
+    customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
+    field = request.POST.get("field", "")
+    if field not in PersonalDataField.values:
+        return HttpResponse(_("There is no such field."), status=422, content_type="text/plain")
+    context = {"customer": customer, "field": field, "label": PersonalDataField(field).label}
+    context |= {"is_allowed": True, "is_reason_needed": needs_reason(field)}
+    try:
+        context["clear"] = reveal_personal_data(
+            customer=customer,
+            field=PersonalDataField(field),
+            reason=request.POST.get("reason", ""),
+            by=request.user,
+            at=timezone.now(),
+        )
+    except CannotReveal as refusal:
+        context["refusal"] = str(refusal)
+        return render_page(request, "customers/customer_reveal.html", context, status=422)
+    return render_page(request, "customers/customer_reveal.html", context)

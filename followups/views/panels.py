@@ -1,0 +1,58 @@
+"""What the care engine knows of a customer or a car: panels of their pages (screens S4, S5)."""
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_GET
+
+from accounts.http import StaffRequest
+from core.pages import render_page
+from core.paging import keyset_page
+from customers.models import Customer
+from followups.models import ContactLog, NextStep, TouchPoint
+from vehicles.models import Vehicle
+
+PAGE_SIZE = 20
+
+
+@require_GET
+def customer_care(request: StaffRequest, pk: int) -> HttpResponse:
+    """The care calendar of a customer: every touch point that was due, what became of it, what is open."""
+    customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
+    points = TouchPoint.objects.visible_to(request.user).filter(customer=customer)
+    return _care(request, points, title=customer.name, back=customer.get_absolute_url(), shows_car=True)
+
+
+@require_GET
+def vehicle_care(request: StaffRequest, pk: int) -> HttpResponse:
+    """The touch points of one car."""
+    vehicle = get_object_or_404(Vehicle.objects.visible_to(request.user), pk=pk)
+    points = TouchPoint.objects.visible_to(request.user).filter(vehicle=vehicle)
+    return _care(request, points, title=str(vehicle), back=vehicle.get_absolute_url(), shows_car=False)
+
+
+def _care(
+    request: StaffRequest, points: QuerySet[TouchPoint], *, title: str, back: str, shows_car: bool
+) -> HttpResponse:
+    rows = points.select_related("rule", "vehicle", "assignee", "settled_by__by", "lead__rule")
+    page = keyset_page(rows, by=("-nominal_on", "-pk"), after=request.GET.get("after", ""), size=PAGE_SIZE)
+    context = {"page": page, "title": title, "back": back, "shows_car": shows_car}
+    return render_page(request, "followups/care_calendar.html", context)
+
+
+@require_GET
+def customer_contacts(request: StaffRequest, pk: int) -> HttpResponse:
+    """The contact log of a customer, the newest first."""
+    customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
+    logs = ContactLog.objects.filter(customer=customer).select_related("by").prefetch_related("touch_points__rule")
+    page = keyset_page(logs, by=("-at", "-pk"), after=request.GET.get("after", ""), size=PAGE_SIZE)
+    return render_page(request, "followups/contact_history.html", {"page": page, "customer": customer})
+
+
+@require_GET
+def customer_next_steps(request: StaffRequest, pk: int) -> HttpResponse:
+    """What is still to be done for a customer after a contact, complaints first."""
+    customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
+    steps = NextStep.objects.open().filter(customer=customer).select_related("vehicle", "contact__by")
+    rows = sorted(steps.order_by("-created_at", "-pk")[:50], key=lambda step: step.kind != "complaint")
+    return render_page(request, "followups/next_steps.html", {"steps": rows, "customer": customer})

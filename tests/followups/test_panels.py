@@ -1,0 +1,96 @@
+import pytest
+from django.urls import reverse
+
+from tests.factories import (
+    ContactLogFactory,
+    CustomerFactory,
+    NextStepFactory,
+    SuggestedWorkFactory,
+    TouchPointFactory,
+    VehicleFactory,
+    WorkOrderFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+HTMX = {"hx-request": "true"}
+OF_CUSTOMER = [
+    "followups:customer_care",
+    "followups:customer_contacts",
+    "followups:customer_next_steps",
+    "service:customer_orders",
+    "vehicles:customer_cars",
+]
+OF_VEHICLE = ["followups:vehicle_care", "service:vehicle_orders"]
+
+
+@pytest.fixture
+def vehicle(store, adviser):
+    return VehicleFactory(owner=CustomerFactory(store=store))
+
+
+def _url(name, vehicle):
+    return reverse(name, args=[vehicle.owner_id if "customer" in name else vehicle.pk])
+
+
+def _fill(vehicle, times):
+    for _ in range(times):
+        customer = vehicle.owner
+        contact = ContactLogFactory(customer=customer)
+        TouchPointFactory(customer=customer, vehicle=vehicle, done=True, settled_by=contact)
+        NextStepFactory(customer=customer, vehicle=vehicle, contact=contact)
+        SuggestedWorkFactory(work_order=WorkOrderFactory(vehicle=vehicle))
+
+
+@pytest.mark.parametrize("name", OF_CUSTOMER + OF_VEHICLE)
+def test_a_panel_of_another_store_is_not_there(as_user, other_store_adviser, vehicle, name):
+    assert as_user(other_store_adviser).get(_url(name, vehicle)).status_code == 404
+
+
+@pytest.mark.parametrize("name", OF_CUSTOMER + OF_VEHICLE)
+def test_a_panel_is_a_page_without_javascript(as_user, adviser, vehicle, name):
+    _fill(vehicle, 1)
+    client = as_user(adviser)
+    panel = client.get(_url(name, vehicle), headers=HTMX).content.decode()
+    page = client.get(_url(name, vehicle)).content.decode()
+    assert "<html" not in panel
+    assert panel.strip() in page
+
+
+@pytest.mark.parametrize("name", OF_CUSTOMER + OF_VEHICLE)
+def test_a_panel_without_rows_says_so(as_user, auditor, vehicle, name):
+    vehicle.owner.vehicles.filter(pk=vehicle.pk).update(status="scrapped")
+    assert as_user(auditor).get(_url(name, vehicle)).status_code == 200
+
+
+@pytest.mark.parametrize("name", OF_CUSTOMER + OF_VEHICLE)
+def test_a_panel_takes_the_same_queries_for_one_and_three_rows(
+    as_user, adviser, vehicle, name, django_assert_num_queries
+):
+    client = as_user(adviser)
+    _fill(vehicle, 1)
+    # Session, user, memberships; the customer or car; the rows; what hangs on them.
+    expected = {
+        "followups:customer_contacts": 7,
+        "service:customer_orders": 6,
+        "service:vehicle_orders": 6,
+    }.get(name, 5)
+    with django_assert_num_queries(expected):
+        client.get(_url(name, vehicle), headers=HTMX)
+    _fill(vehicle, 2)
+    with django_assert_num_queries(expected):
+        client.get(_url(name, vehicle), headers=HTMX)
+
+
+def test_the_care_calendar_says_what_became_of_each_promise(as_user, adviser, vehicle):
+    TouchPointFactory(customer=vehicle.owner, vehicle=vehicle, suppressed=True)
+    page = as_user(adviser).get(_url("followups:customer_care", vehicle), headers=HTMX).content.decode()
+    assert "Suppressed" in page
+    assert "Do not contact" in page
+
+
+def test_open_complaints_stand_first(as_user, adviser, vehicle):
+    NextStepFactory(customer=vehicle.owner, complaint=True)
+    NextStepFactory(customer=vehicle.owner)
+    response = as_user(adviser).get(_url("followups:customer_next_steps", vehicle))
+    assert [step.kind for step in response.context["steps"]] == ["complaint", "appointment"]

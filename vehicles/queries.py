@@ -1,0 +1,130 @@
+"""Reads about cars that are more than one queryset."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from accounts.models import User
+from vehicles.choices import OdometerFlag
+from vehicles.models import OdometerReading, Vehicle
+
+CANDIDATES = 50
+SHORTEST_PLATE = 3
+SHORTEST_VIN = 6
+
+
+def find_vehicles(user: User, text: str, *, limit: int) -> list[Vehicle]:
+    """Return the cars that a user may see and that are meant by a few characters, most likely first (screens S3).
+
+    Plates by three or more characters, with or without the province sign; VINs by six or more of theirs, so also by the
+    last six.
+    """
+    wanted = re.sub(r"[\s·•・.\-]", "", unicodedata.normalize("NFKC", text)).upper()
+    # A plate or VIN has digits; words and names are looked for elsewhere.
+    if len(wanted) < SHORTEST_PLATE or not re.search(r"\d", wanted):
+        return []
+    visible = Vehicle.objects.visible_to(user)
+    ways = [visible.filter(plate__contains=wanted)]
+    if len(wanted) >= SHORTEST_VIN and wanted.isascii():
+        ways.append(visible.filter(vin__contains=wanted))
+    newest = [way.order_by("-pk").values_list("pk", flat=True)[:CANDIDATES] for way in ways]
+    ids = newest[0].union(*newest[1:]) if len(newest) > 1 else newest[0]
+    found = Vehicle.objects.filter(pk__in=list(ids)).for_list().order_by("-pk")
+    return sorted(found, key=lambda vehicle: _distance(vehicle, wanted))[:limit]
+
+
+def _distance(vehicle: Vehicle, wanted: str) -> tuple[bool, bool, bool, int]:
+    """Order whole matches before plates and VINs that end so before the rest, cars in use first, the newest first."""
+    texts = (vehicle.plate, vehicle.plate[1:], vehicle.vin)
+    return (
+        wanted not in texts,
+        not any(text.endswith(wanted) for text in texts),
+        vehicle.status != "in_use",
+        -vehicle.pk,
+    )
+
+
+# The drawing's own units; the page scales it. Numbers beside it say the same as a table.
+CHART_WIDTH, CHART_HEIGHT = 720, 220
+CHART_LEFT, CHART_RIGHT, CHART_TOP, CHART_BOTTOM = 56, 16, 14, 28
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A point of the chart, in its own units, with what it stands for."""
+
+    x: float
+    y: float
+    on: date
+    km: int
+    is_used: bool = True
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A mark on an axis: where, and the words beside it."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class OdometerChart:
+    """The mileage of a car over time, the line it is expected to follow, and the next service on it."""
+
+    dots: list[Dot]
+    line: str
+    forecast: tuple[Dot, Dot] | None
+    service: Dot | None
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    width: int = CHART_WIDTH
+    height: int = CHART_HEIGHT
+    bottom: int = CHART_HEIGHT - CHART_BOTTOM
+    left: int = CHART_LEFT
+    right: int = CHART_WIDTH - CHART_RIGHT
+
+
+def odometer_chart(vehicle: Vehicle, readings: Sequence[OdometerReading]) -> OdometerChart | None:
+    """Return the drawing of a car's odometer log, or None when there are fewer than two days to draw.
+
+    ``readings`` in the order of time. The forecast runs from the latest used reading with the car's kilometres a day to
+    the day of its next service, as ``vehicles.rules.forecast_service`` counts it.
+    """
+    used = [reading for reading in readings if reading.flag == OdometerFlag.OK]
+    last = used[-1] if used else None
+    ahead: tuple[date, int] | None = None
+    if last and vehicle.daily_km and vehicle.next_service_on and vehicle.next_service_on > last.on:
+        ahead = (vehicle.next_service_on, last.km + int(vehicle.daily_km * (vehicle.next_service_on - last.on).days))
+    days = [reading.on for reading in readings] + ([ahead[0]] if ahead else [])
+    if not days or min(days) == max(days):
+        return None
+    first_on, span = min(days), (max(days) - min(days)).days
+    top_km = _round_up(max([reading.km for reading in readings] + ([ahead[1]] if ahead else []) + [1000]))
+
+    def dot(on: date, km: int, *, is_used: bool = True) -> Dot:
+        x = CHART_LEFT + (CHART_WIDTH - CHART_LEFT - CHART_RIGHT) * (on - first_on).days / span
+        y = CHART_HEIGHT - CHART_BOTTOM - (CHART_HEIGHT - CHART_TOP - CHART_BOTTOM) * km / top_km
+        return Dot(round(x, 1), round(y, 1), on, km, is_used)
+
+    dots = [dot(reading.on, reading.km, is_used=reading.flag == OdometerFlag.OK) for reading in readings]
+    service = dot(*ahead) if ahead else None
+    return OdometerChart(
+        dots=dots,
+        line=" ".join(f"{each.x},{each.y}" for each in dots if each.is_used),
+        forecast=(dot(last.on, last.km), service) if last and service else None,
+        service=service,
+        x_ticks=[
+            Tick(dot(on, 0).x, f"{on:%Y-%m}")
+            for on in (first_on + timedelta(days=span * step // 4) for step in range(5))
+        ],
+        y_ticks=[Tick(dot(first_on, km).y, f"{km:,}") for km in (0, top_km // 2, top_km)],
+    )
+
+
+def _round_up(km: int) -> int:
+    """Return a round number of kilometres that is no less, for the top of an axis."""
+    step = next(step for step in (2_000, 10_000, 20_000, 100_000, 1_000_000, 1_000_000_000) if km <= step * 10)
+    return -(-km // step) * step

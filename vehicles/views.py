@@ -1,0 +1,82 @@
+"""The list of cars, a car's page, and the cars of a customer as a panel of the customer's file (screens S4, S5)."""
+
+from datetime import date
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET
+
+from accounts.clock import today_of
+from accounts.http import StaffRequest
+from core.pages import render_page
+from core.paging import capped_count, keyset_page
+from customers.models import Customer
+from vehicles.filters import SORTS, VehicleFilter
+from vehicles.models import Vehicle
+from vehicles.queries import odometer_chart
+from vehicles.rules import age_band, has_right_check_digit
+
+PAGE_SIZE = 50
+# A taxi's log has thousands of lines; the page shows the latest.
+READINGS_SHOWN = 60
+
+
+@require_GET
+def vehicle_list(request: StaffRequest) -> HttpResponse:
+    """The cars of one's reach, narrowed and sorted by the URL, a page at a time."""
+    on = today_of(request)
+    filters = VehicleFilter(request.GET)
+    vehicles = filters.narrow(Vehicle.objects.visible_to(request.user), on=on)
+    sort = request.GET.get("sort", "")
+    sort = sort if sort in SORTS else ""
+    if sort:
+        vehicles = vehicles.filter(**{f"{SORTS[sort][0]}__isnull": False})
+    count, is_more = capped_count(vehicles)
+    page = keyset_page(vehicles.for_list(), by=SORTS[sort], after=request.GET.get("after", ""), size=PAGE_SIZE)
+    context = {"filters": filters, "page": page, "sort": sort, "count": count, "is_more": is_more}
+    return render_page(request, "vehicles/vehicle_list.html", context)
+
+
+@require_GET
+def vehicle_detail(request: StaffRequest, pk: int) -> HttpResponse:
+    """A car: identity, owners, mileage with the forecast, warranty, policies, inspection."""
+    vehicle = get_object_or_404(
+        Vehicle.objects.visible_to(request.user).select_related(
+            "store", "owner", "model__service_plan", "model__warranty_policy"
+        ),
+        pk=pk,
+    )
+    readings = list(vehicle.readings.order_by("-on", "-km", "-pk")[:READINGS_SHOWN])
+    context = {
+        "vehicle": vehicle,
+        "band": _age_band(vehicle, on=today_of(request)),
+        "is_vin_checked": has_right_check_digit(vehicle.vin),
+        "readings": readings,
+        "chart": odometer_chart(vehicle, readings[::-1]),
+        "ownerships": vehicle.ownerships.select_related("customer").order_by("-started_on", "-pk"),
+        "policies": vehicle.policies.order_by("-ends_on", "kind", "-pk")[:20],
+        "may_open_owner": Customer.objects.visible_to(request.user).filter(pk=vehicle.owner_id).exists(),
+    }
+    return render(request, "vehicles/vehicle_detail.html", context)
+
+
+def _age_band(vehicle: Vehicle, *, on: date) -> str:
+    band = age_band(
+        on=on,
+        from_on=vehicle.warranty_from_on,
+        warranty_ends_on=vehicle.warranty_ends_on,
+        warranty_km=vehicle.warranty_km,
+        km=vehicle.odometer_km,
+    )
+    return str(band.label) if band else ""
+
+
+@require_GET
+def customer_cars(request: StaffRequest, pk: int) -> HttpResponse:
+    """The cars of a customer: those in use first."""
+    customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
+    vehicles = customer.vehicles.select_related("model").order_by("status", "-delivery_on", "-pk")
+    on = today_of(request)
+    cars = sorted(vehicles, key=lambda vehicle: vehicle.status != "in_use")
+    context = {"customer": customer, "cars": [(vehicle, _age_band(vehicle, on=on)) for vehicle in cars]}
+    return render_page(request, "vehicles/customer_cars.html", context)
