@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from datetime import date
 from typing import Any
 
 import holidays
 import pghistory
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
 
 from core.models import CalendarDay
+from core.rules import SATURDAY
 
 
 def acting(by: AbstractBaseUser | None, **words: Any) -> AbstractContextManager:
@@ -16,26 +19,84 @@ def acting(by: AbstractBaseUser | None, **words: Any) -> AbstractContextManager:
     return pghistory.context(**({"user": by.pk} if by else {}), **words)
 
 
-def fill_calendar(years: Iterable[int]) -> int:
-    """Store the public holidays and make-up days of the given years, as far as they are known; return how many are new.
+class DayNotInCalendar(Exception):
+    """The day is not one of the calendar's exceptions, so there is nothing to remove."""
 
-    Source: the `holidays` library (State Council notices). For a year whose notice is not in the library yet it gives
-    the holidays of the law (domain §11.3, V32) without make-up days; an administrator enters the notice when it comes.
-    Days that somebody edited stay as they are.
+
+def library_days(years: Iterable[int]) -> dict[date, CalendarDay]:
+    """Return the public holidays and make-up days that the `holidays` library knows for the years, unsaved.
+
+    For a year whose State Council notice is not in the library yet it gives the holidays of the law (domain §11.3,
+    V32) without make-up days.
     """
-    rows = []
+    days: dict[date, CalendarDay] = {}
     for year in sorted(set(years)):
         china = holidays.country_holidays("CN", years=year, language="zh_CN")
-        rows += [
-            CalendarDay(day=day, is_working=False, name=name[:80])
+        days |= {
+            day: CalendarDay(day=day, is_working=False, name=name[:80])
             for day, name in sorted(china.items())
             if day.year == year
-        ]
-        rows += [
-            CalendarDay(day=day, is_working=True, name="调休上班")
+        }
+        days |= {
+            day: CalendarDay(day=day, is_working=True, name="调休上班")
             for day in sorted(china.weekend_workdays)
             if day.year == year
-        ]
-    before = CalendarDay.objects.count()
-    CalendarDay.objects.bulk_create(rows, ignore_conflicts=True)
-    return CalendarDay.objects.count() - before
+        }
+    return days
+
+
+@transaction.atomic
+def fill_calendar(years: Iterable[int], *, by: AbstractBaseUser | None = None) -> int:
+    """Bring the calendar of the given years up to the library (``library_days``); return how many days changed.
+
+    Days that somebody edited stay as they are. Days of an older edition of the library that the present one no longer
+    lists go out: a notice replaces what the law alone had suggested.
+    """
+    wanted_years = sorted(set(years))
+    library = library_days(wanted_years)
+    stored = {
+        row.day: row
+        for row in CalendarDay.objects.select_for_update().filter(day__year__in=wanted_years).order_by("day")
+    }
+    outdated = [row.pk for day, row in stored.items() if not row.is_edited and day not in library]
+    changed = []
+    for day, row in stored.items():
+        fresh = library.get(day)
+        if fresh and not row.is_edited and (row.is_working, row.name) != (fresh.is_working, fresh.name):
+            row.is_working, row.name = fresh.is_working, fresh.name
+            changed.append(row)
+    added = [row for day, row in library.items() if day not in stored]
+    with acting(by):
+        CalendarDay.objects.filter(pk__in=outdated).delete()
+        CalendarDay.objects.bulk_update(changed, ["is_working", "name"])
+        CalendarDay.objects.bulk_create(added, ignore_conflicts=True)
+    return len(outdated) + len(changed) + len(added)
+
+
+@transaction.atomic
+def set_calendar_day(*, day: date, is_working: bool, name: str, by: AbstractBaseUser) -> CalendarDay:
+    """Say that ``day`` is worked or not, whatever the library thinks; ``by`` is the user who says so."""
+    with acting(by):
+        row, _ = CalendarDay.objects.update_or_create(
+            day=day, defaults={"is_working": is_working, "name": name, "is_edited": True}
+        )
+    return row
+
+
+@transaction.atomic
+def remove_calendar_day(*, day: date, by: AbstractBaseUser) -> CalendarDay | None:
+    """Make ``day`` an ordinary one again: worked from Monday to Friday.
+
+    A day of the library stays as an edited row that says so, or the next filling would bring it back; that row is
+    returned. Any other row is deleted. Raises ``DayNotInCalendar``.
+    """
+    row = CalendarDay.objects.select_for_update().filter(day=day).first()
+    if row is None:
+        raise DayNotInCalendar(day)
+    with acting(by):
+        if day not in library_days([day.year]):
+            row.delete()
+            return None
+        row.is_working, row.name, row.is_edited = day.weekday() < SATURDAY, "", True
+        row.save(update_fields=["is_working", "name", "is_edited"])
+    return row

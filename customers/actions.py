@@ -58,6 +58,7 @@ def fill_search_columns(customer: Customer) -> None:
 
 SEARCH_COLUMNS = ("name_pinyin", "name_initials", "name_grams", "id_number_hash")
 # Kept by other actions, or by the database.
+BIRTHDAY_FIELDS = frozenset({"birthday_calendar", "birthday_month", "birthday_day", "is_birthday_leap_month"})
 _NOT_BY_UPDATE = frozenset(
     {"id", "number", "store", "created_at", "changed_at", "do_not_contact", "do_not_contact_on", "refused_channels"}
     | {"last_effective_contact_on", "last_proactive_contact_on", "last_visit_on", "last_delivery_on"}
@@ -103,9 +104,12 @@ def create_customer(*, store: Store, name: str, entered_on: date, by: User | Non
 
 
 @transaction.atomic
-def update_customer(*, customer: Customer, values: Mapping[str, Any], by: User | None) -> list[str]:
+def update_customer(
+    *, customer: Customer, values: Mapping[str, Any], by: User | None, on: date | None = None
+) -> list[str]:
     """Change fields of a customer and return the names of those that really changed.
 
+    ``on`` is the day of the change; a birthday or a tier is known since then.
     A new mobile is taken to be right until somebody says otherwise. Raises ``TypeError`` for a field that has an
     action of its own (do-not-contact, consents) or is computed.
     """
@@ -118,6 +122,12 @@ def update_customer(*, customer: Customer, values: Mapping[str, Any], by: User |
     if "name" in changed or "id_number" in changed:
         fill_search_columns(customer)
         changed += SEARCH_COLUMNS
+    if on is not None and BIRTHDAY_FIELDS & set(changed):
+        customer.birthday_since = on
+        changed.append("birthday_since")
+    if on is not None and "tier" in changed:
+        customer.tier_since = on
+        changed.append("tier_since")
     with acting(by):
         customer.save(update_fields=changed)
     return changed

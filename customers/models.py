@@ -49,8 +49,9 @@ def _staff_key(label: "StrOrPromise", related_name: str) -> models.ForeignKey:
 class Customer(ChangeStamped):
     """A person or organisation that the store looks after (domain §1.1).
 
-    The dates ``last_…_on`` are facts kept by actions and healed by ``customers.actions.refresh_contact_dates``; the
-    planner reads them because a night over a million customers cannot read their histories.
+    ``birthday_since`` and ``tier_since`` say since when the store has known: a contact whose window ended before could
+    not be promised. The dates ``last_…_on`` are facts kept by actions; the planner reads them because a night over a
+    million customers cannot read their histories.
     """
 
     store = models.ForeignKey(Store, verbose_name=_("store"), on_delete=models.PROTECT, related_name="customers")
@@ -87,6 +88,9 @@ class Customer(ChangeStamped):
     birthday_day = models.PositiveSmallIntegerField(_("birthday day"), null=True, blank=True)
     is_birthday_leap_month = models.BooleanField(_("leap month"), default=False)
 
+    birthday_since = models.DateField(
+        _("birthday known since"), null=True, blank=True, editable=False, help_text=_("Empty: since the customer is.")
+    )
     birthday_key = models.GeneratedField(
         # The number by which the planner finds a birthday: see followups.triggers.rules.birthday_key.
         expression=models.Case(
@@ -129,6 +133,9 @@ class Customer(ChangeStamped):
         _("referral willingness"), choices=Criterion, null=True, blank=True
     )
     tier = models.CharField(_("customer tier"), max_length=10, choices=Tier, default=Tier.ORDINARY)
+    tier_since = models.DateField(
+        _("tier since"), null=True, blank=True, editable=False, help_text=_("Empty: since the customer is.")
+    )
     note = models.TextField(_("note"), blank=True)
 
     last_effective_contact_on = models.DateField(_("last effective contact"), null=True, blank=True)
@@ -267,6 +274,7 @@ class PersonalEvent(ChangeStamped):
     name = models.CharField(_("event"), max_length=60)
     on = models.DateField(_("date"), db_column="event_on")
     is_yearly = models.BooleanField(_("every year"), default=False)
+    known_since = models.DateField(_("known since"), null=True, blank=True, editable=False)
 
     class Meta(ChangeStamped.Meta):
         ordering = ("on", "pk")

@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import ctypes
 import fcntl
+import hashlib
 import os
 import selectors
 import signal
@@ -147,8 +148,7 @@ def _prepare() -> None:
 
     _say("setup", "bringing the database up to date")
     call_command("migrate", interactive=False, verbosity=0)
-    _say("setup", "collecting static files")
-    call_command("collectstatic", interactive=False, verbosity=0)
+    _collect_static()
     wanted = int(os.environ.get("DEMO_CUSTOMERS", "2000"))  # 0: none
     if wanted and settings.ENVIRONMENT == "trial" and not Customer.objects.exists():
         _say("setup", f"first start: inventing {wanted} customers to look at, and planning today's contacts")
@@ -156,6 +156,25 @@ def _prepare() -> None:
         words = ["--customers", str(wanted), "--seed", str(DEMO_SEED), "--today", today, "--plan-days", "1"]
         call_command("load_demo", *words)
     connections.close_all()
+
+
+def _collect_static() -> None:
+    """Collect the static files unless they are what they were the last time: hashing and packing them takes seconds."""
+    from django.conf import settings
+    from django.contrib.staticfiles.finders import get_finders
+    from django.core.management import call_command
+
+    digest = hashlib.sha256(f"{settings.STATIC_ROOT} {settings.STORAGES['staticfiles']}".encode())
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            found = Path(storage.path(name)).stat()
+            digest.update(f"{name} {found.st_size} {found.st_mtime_ns}\n".encode())
+    stamp = Path(settings.STATIC_ROOT) / ".collected"
+    if stamp.exists() and stamp.read_text() == digest.hexdigest():
+        return
+    _say("setup", "collecting static files")
+    call_command("collectstatic", interactive=False, verbosity=0)
+    stamp.write_text(digest.hexdigest())
 
 
 # --- The children ---
@@ -166,7 +185,7 @@ def _children(host: str, port: int) -> list[Child]:
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     celery = [*python, "celery", "--app", "dealercrm", "--quiet"]
     web = [*python, "gunicorn", "dealercrm.wsgi", "--bind", bind, "--workers", os.environ.get("WEB_WORKERS", "2")]
-    web += ["--graceful-timeout", "5", "--no-control-socket", "--log-level", "warning"]
+    web += ["--preload", "--graceful-timeout", "5", "--no-control-socket", "--log-level", "warning"]
     worker = [*celery, "worker", "--loglevel", "INFO", "--concurrency", os.environ.get("JOB_WORKERS", "2")]
     worker += ["--without-gossip", "--without-mingle"]
     beat = [*celery, "beat", "--loglevel", "INFO", "--schedule", str(RUN_DIR / "beat-schedule"), "--pidfile", ""]

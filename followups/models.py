@@ -229,6 +229,13 @@ class TouchPoint(models.Model):
                 "store", "closes_on", "id", name="touchpoint_store_queue", condition=Q(status=TouchPointStatus.OPEN)
             ),
             models.Index(
+                "store",
+                "closes_on",
+                "id",
+                name="touchpoint_pool",
+                condition=Q(status=TouchPointStatus.OPEN, assignee=None),
+            ),
+            models.Index(
                 "customer",
                 name="touchpoint_live",
                 condition=Q(status__in=("open", "merged"), closed_on=None),

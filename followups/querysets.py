@@ -44,6 +44,11 @@ class CareRuleQuerySet(models.QuerySet):
         """
         return self.filter(store_id=store_id, code__in=codes).order_by("code")
 
+    def visible_to(self, user: "User") -> Self:
+        """The group's rules, and those that stores in the user's sight have of their own (domain §10)."""
+        mine = user.memberships.filter(is_active=True)
+        return self.filter(Q(store=None) | Q(store__in=mine.values("store")) | Exists(mine.filter(store=None)))
+
 
 class TouchPointQuerySet(models.QuerySet):
     def visible_to(self, user: "User") -> Self:

@@ -1,4 +1,4 @@
-"""Celery's side of the planner: adapters only, the work is in ``followups.planner``."""
+"""Celery's side of the care engine: adapters only, the work is in ``followups.planner`` and the actions."""
 
 from datetime import date
 
@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from accounts.models import Store, User
+from followups.actions.leases import release_expired
 from followups.planner import plan_care, plan_customers
 from followups.planner.due import stores_to_plan
 
@@ -29,3 +30,9 @@ def plan_care_task(*, on: str, store_code: str = "", by_id: int | None = None) -
 def plan_customers_task(*, customer_ids: list[int]) -> None:
     """Plan for some customers at once, after facts changed."""
     plan_customers(customer_ids=customer_ids, on=timezone.localdate())
+
+
+@shared_task(name="followups.release_expired_leases")
+def release_expired_leases_task() -> None:
+    """Remove leases of customers that keep nobody any more."""
+    release_expired(now=timezone.now())

@@ -30,6 +30,7 @@ class WorkOrder(ChangeStamped):
     arrived_on = models.DateField(_("arrived on"))
     km = models.PositiveIntegerField(_("mileage on arrival"), null=True, blank=True)
     handed_over_on = models.DateField(_("handed over on"), null=True, blank=True, db_index=True)
+    known_since = models.DateField(_("hand-over known since"), null=True, blank=True, editable=False)
     adviser = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("receiving service adviser"),

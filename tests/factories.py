@@ -1,12 +1,14 @@
 """Plain, valid rows, without hidden relatives: what a test is about, it says itself. Variants are traits."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 
 import factory
 from factory.django import DjangoModelFactory
 
 from accounts.choices import Role
 from accounts.models import Membership, Store, User
+from core.choices import JobStatus
+from core.models import JobRun
 from customers.choices import Channel, ConsentPurpose, CustomerKind, DoNotContact, Tier
 from customers.models import Consent, ContactPerson, Customer, PersonalEvent
 from customers.rules import name_search_terms
@@ -40,6 +42,37 @@ def vin(number: int) -> str:
         for char, weight in zip(raw, VIN_WEIGHTS, strict=True)
     )
     return raw[:8] + "0123456789X"[total % 11] + raw[9:]
+
+
+class JobRunFactory(DjangoModelFactory):
+    """A night of the planner for all stores, done in four seconds."""
+
+    class Meta:
+        model = JobRun
+
+    class Params:
+        running = factory.Trait(status=JobStatus.RUNNING, finished_at=None, counts={})
+        failed = factory.Trait(status=JobStatus.FAILED, error="OperationalError: server closed the connection")
+
+    name = "plan_care"
+    business_date = TODAY
+    status = JobStatus.DONE
+    started_at = factory.LazyAttribute(
+        lambda run: datetime.combine(run.business_date, time(2), tzinfo=timezone(timedelta(hours=8)))
+    )
+    finished_at = factory.LazyAttribute(lambda run: run.started_at + timedelta(seconds=4))
+    counts = factory.LazyFunction(
+        lambda: {
+            "created": 12,
+            "existing": 3,
+            "suppressed": 2,
+            "missed": 1,
+            "cancelled": 0,
+            "by_rule": {
+                "M3k": {"created": 12, "existing": 3, "suppressed": 2, "missed": 1, "cancelled": 0, "moved": 0}
+            },
+        }
+    )
 
 
 class StoreFactory(DjangoModelFactory):

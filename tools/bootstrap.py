@@ -45,6 +45,8 @@ def main() -> None:
         "pip",
         "install",
         "--quiet",
+        "--quiet",  # errors only
+        "--no-compile",  # most modules of most packages are never imported
         "--disable-pip-version-check",
         "--use-pep517",  # older versions of pip build source packages in a way of their own and warn about it
         "--no-warn-script-location",

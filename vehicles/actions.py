@@ -130,13 +130,20 @@ def _refresh_batch(vehicle_ids: Sequence[int], *, on: date) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            UPDATE vehicles_vehicle AS car SET {", ".join(f"{name} = fact.{name}" for name in _FACT_TYPES)}
+            UPDATE vehicles_vehicle AS car SET {", ".join(f"{name} = fact.{name}" for name in _FACT_TYPES)},
+                forecast_since = CASE
+                    WHEN (car.next_service_on, car.next_service_from_on, car.warranty_notice_on)
+                        IS DISTINCT FROM (fact.next_service_on, fact.next_service_from_on, fact.warranty_notice_on)
+                    THEN %s ELSE car.forecast_since END,
+                inspection_since = CASE
+                    WHEN car.inspection_valid_until IS DISTINCT FROM fact.inspection_valid_until
+                    THEN %s ELSE car.inspection_since END
             FROM unnest({arrays}) AS fact(id, {names})
             WHERE car.id = fact.id
               AND ({", ".join(f"car.{name}" for name in _FACT_TYPES)})
                   IS DISTINCT FROM ({", ".join(f"fact.{name}" for name in _FACT_TYPES)})
             """,  # noqa: S608 - the names are those above
-            [list(column) for column in columns],
+            [on, on, *(list(column) for column in columns)],
         )
         return int(cursor.rowcount)
 
@@ -338,6 +345,13 @@ def update_vehicle(*, vehicle: Vehicle, values: Mapping[str, Any], on: date, by:
     if not changed:
         return []
     _refuse_taken_plate(vehicle)
+    if "delivery_on" in changed:
+        # What would have been due by the corrected date, and is over, was never promised.
+        vehicle.care_from = max(vehicle.care_from, on)
+        changed.append("care_from")
+    if "inspection_valid_until" in changed:
+        vehicle.inspection_since = on
+        changed.append("inspection_since")
     with acting(by):
         vehicle.save(update_fields=changed)
         _refresh(vehicle, on=on)
@@ -473,8 +487,11 @@ def add_policy(
     number: str = "",
     premium: Decimal | None = None,
     is_bought_here: bool = False,
+    on: date | None = None,
 ) -> InsurancePolicy:
     """Enter an insurance policy of a car; the same kind with the same end again corrects the one on file.
+
+    ``on`` is the day from which its end is known; none means that it was known when the car was entered.
 
     Raises ``CannotChangeVehicle`` when it would end before it starts.
     """
@@ -489,15 +506,23 @@ def add_policy(
     }
     with acting(by):
         policy, _is_new = InsurancePolicy.objects.update_or_create(
-            vehicle=vehicle, kind=kind, ends_on=ends_on, defaults=details
+            vehicle=vehicle,
+            kind=kind,
+            ends_on=ends_on,
+            defaults=details,
+            create_defaults={**details, "known_since": on},
         )
     return policy
 
 
 @transaction.atomic
-def confirm_inspection(*, vehicle: Vehicle, valid_until: date, source: InspectionSource, by: User | None) -> Vehicle:
+def confirm_inspection(
+    *, vehicle: Vehicle, valid_until: date, source: InspectionSource, on: date, by: User | None
+) -> Vehicle:
     """Enter until when the inspection is valid as read from a document: it beats every estimate (domain §1.2)."""
+    if vehicle.inspection_valid_until != valid_until:
+        vehicle.inspection_since = on
     vehicle.inspection_valid_until, vehicle.inspection_source = valid_until, source
     with acting(by):
-        vehicle.save(update_fields=["inspection_valid_until", "inspection_source"])
+        vehicle.save(update_fields=["inspection_valid_until", "inspection_source", "inspection_since"])
     return vehicle

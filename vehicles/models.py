@@ -94,6 +94,8 @@ class Vehicle(ChangeStamped):
     ``care_from`` is the day since which care for this car is promised to its present owner: the day it was entered or
     the owner changed. The ``next_service_…`` and ``warranty_…`` columns are computed from the odometer log, the
     orders, the service plan and the warranty policy by ``vehicles.actions``; nothing else may write them.
+    ``forecast_since`` and ``inspection_since`` say since when the dates have been what they are: a contact whose window
+    ended before could not be promised.
     """
 
     store = models.ForeignKey(Store, verbose_name=_("store"), on_delete=models.PROTECT, related_name="vehicles")
@@ -138,6 +140,8 @@ class Vehicle(ChangeStamped):
     warranty_ends_on = models.DateField(_("warranty ends"), null=True, blank=True, db_index=True)
     warranty_km = models.PositiveIntegerField(_("warranty, km"), null=True, blank=True)
     warranty_notice_on = models.DateField(_("warranty end near from"), null=True, blank=True, db_index=True)
+    forecast_since = models.DateField(_("forecast since"), null=True, blank=True, editable=False)
+    inspection_since = models.DateField(_("inspection date known since"), null=True, blank=True, editable=False)
     three_guarantees_end_on = models.DateField(_("three guarantees end"), null=True, blank=True, db_index=True)
 
     objects = VehicleQuerySet.as_manager()
@@ -225,6 +229,7 @@ class InsurancePolicy(ChangeStamped):
     ends_on = models.DateField(_("until"), db_index=True)
     premium = models.DecimalField(_("premium"), max_digits=10, decimal_places=2, null=True, blank=True)
     is_bought_here = models.BooleanField(_("bought here"), default=False)
+    known_since = models.DateField(_("known since"), null=True, blank=True, editable=False)
 
     objects = PolicyQuerySet.as_manager()
 

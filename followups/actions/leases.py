@@ -55,9 +55,9 @@ def claim_next(*, by: User, now: datetime, filters: QueueFilters | None = None) 
     own = ready.owned_by(by)
     parts = [own, ready.in_pool_of(by)] if filters.includes_pool else [own]
 
-    for part in parts:
-        held = part.filter(customer__queue_lease__holder=by, customer__queue_lease__expires_at__gt=now)
-        customer = _claim_first(held, by=by, now=now, here=here)
+    held = list(QueueLease.objects.live(now=now).filter(holder=by).order_by("pk").values_list("customer", flat=True))
+    for part in parts if held else ():
+        customer = _claim_first(part.filter(customer__in=held), by=by, now=now, here=here)
         if customer is not None:
             return customer
     for part in parts:

@@ -34,8 +34,8 @@ PLAN_LOCK = (7300, 0)
 RUN_LOCK = 7301
 # A transaction that began before the last run may have committed after it; its changes carry its beginning.
 CHANGE_MARGIN = timedelta(hours=6)
-# How far ahead a forecast may have moved.
-FORECAST_DAYS = 800
+# How far a forecast may have moved.
+FORECAST_DAYS = 400
 
 
 @dataclass
@@ -296,8 +296,9 @@ def _changed_codes(rules: Sequence[EffectiveRule], *, since: datetime) -> set[st
 
 
 def _calendar(first: date, last: date) -> WorkCalendar:
-    """Return the working days that a run needs: a quarter of a year back, and as far ahead as forecasts reach."""
-    return work_calendar(first - timedelta(days=120), last + timedelta(days=FORECAST_DAYS + 120))
+    """Return the working days that a run needs: as far back and ahead as forecasts reach, and a window beyond."""
+    reach = timedelta(days=FORECAST_DAYS + 180)
+    return work_calendar(first - reach, last + reach)
 
 
 def _counts(result: PlanResult, rule: CareRule) -> RuleCounts:
@@ -334,6 +335,7 @@ def _reconcile_changed(
 ) -> None:
     """Move or cancel live touch points of changed customers whose facts are no longer as they were."""
     ranges = sql.live_range([each.identity for each in rules])
+    reach = timedelta(days=FORECAST_DAYS)
     for each in rules:
         if each.identity not in ranges:
             continue
@@ -341,11 +343,12 @@ def _reconcile_changed(
         part = Scope(scope.on, each.store_ids, scope.run_id)
         first, last = ranges[each.identity]
         if TRIGGERS[each.rule.trigger].is_forecast:
-            for arm, found in nominal_hits(each.rule, first, last + timedelta(days=FORECAST_DAYS), calendar):
+            arms = list(nominal_hits(each.rule, first - reach, last + reach, calendar))
+            for arm, found in arms:
                 if found:
                     counts.moved += sql.move_forecasts(each.identity, arm, found, part).rowcount()
-            first, last = sql.live_range([each.identity]).get(each.identity, (first, last))
-        arms = list(nominal_hits(each.rule, first, last, calendar))
+        else:
+            arms = list(nominal_hits(each.rule, first, last, calendar))
         cancelled = sql.cancel_moot(each.identity, arms, part).rowcount()
         counts.cancelled += cancelled
         result.cancelled += cancelled

@@ -261,7 +261,7 @@ WHERE {in_force.text}""",
 def move_forecasts(identity: int, arm: Arm, hits: Sequence[Hit], scope: Scope) -> Sql:
     """Return the statement that moves live touch points of changed customers to where the forecast now is.
 
-    A row moves unless another one of the same rule already stands on the new date.
+    A row stays when its new window is over (the call is the more urgent) or another one stands on the new date.
     """
     demand = demanded_from(arm, hits, changed_only=True)
     return Sql(
@@ -275,9 +275,10 @@ FROM demand d
 WHERE t.rule_id = %s AND t.store_id = ANY(%s) AND t.customer_id = d.c_customer AND t.vehicle_id = d.c_vehicle
   AND t.cycle_on = d.c_cycle
   AND t.step = d.step AND t.nominal_on <> d.nominal_on AND t.status IN ('open', 'merged') AND t.closed_on IS NULL
+  AND d.closes_on >= %s
   AND NOT EXISTS (SELECT 1 FROM followups_touchpoint o WHERE o.rule_id = t.rule_id AND o.customer_id = t.customer_id
                   AND o.vehicle_id = t.vehicle_id AND o.nominal_on = d.nominal_on)""",
-        [*demand.params, identity, list(scope.store_ids)],
+        [*demand.params, identity, list(scope.store_ids), scope.on],
     )
 
 
@@ -291,7 +292,8 @@ def cancel_moot(identity: int, arms: Iterable[tuple[Arm, Sequence[Hit]]], scope:
         demand = demanded_from(arm, hits, changed_only=True)
         conditions.append(
             f"AND NOT EXISTS ({demand.text} SELECT 1 FROM demand d WHERE d.c_customer = t.customer_id"
-            " AND d.c_vehicle IS NOT DISTINCT FROM t.vehicle_id AND d.nominal_on = t.nominal_on)"
+            " AND d.c_vehicle IS NOT DISTINCT FROM t.vehicle_id"
+            " AND (d.nominal_on = t.nominal_on OR (d.c_cycle = t.cycle_on AND d.step = t.step)))"
         )
         params += demand.params
     return Sql(

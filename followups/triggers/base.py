@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, ClassVar, Literal
 
 from django.db.models import DateField, F, IntegerField, Min, QuerySet, Value
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Greatest
 
 from followups.models import CareRule
 from followups.triggers.rules import Nominal, Offsets, nominals_of_offsets
@@ -53,6 +53,7 @@ def as_candidates(
     customer: str,
     key: Any,
     floor: str,
+    known: str | None = None,
     vehicle: str | None = None,
     cycle: str | None = None,
     start: Any = None,
@@ -60,8 +61,9 @@ def as_candidates(
 ) -> QuerySet:
     """Return rows in the columns that the planner joins.
 
-    ``key`` is compared with ``Nominal.key``; ``floor`` is the day since which the promise holds; ``cycle`` the start of
-    the service cycle where the date is a forecast; nominal dates before ``start`` are not demanded; ``avoid`` is a
+    ``key`` is compared with ``Nominal.key``; ``floor`` is the day since which the promise holds, and ``known``
+    the day since which the store has known the date, where it may be empty; ``cycle`` is the start of the service
+    cycle where the date is a forecast; nominal dates before ``start`` are not demanded; ``avoid`` is a
     person who must not make the contact.
     """
     return rows.values(
@@ -69,7 +71,7 @@ def as_candidates(
         c_vehicle=F(vehicle) if vehicle else NO_ROW,
         c_key=key,
         c_cycle=F(cycle) if cycle else NO_DATE,
-        c_floor=F(floor),
+        c_floor=Greatest(F(floor), F(known)) if known else F(floor),
         c_start=NO_DATE if start is None else start,
         c_avoid=F(avoid) if avoid else NO_ROW,
     )

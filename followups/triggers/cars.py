@@ -18,7 +18,7 @@ def cars_in_use() -> QuerySet:
     return Vehicle.objects.filter(status=VehicleStatus.IN_USE).order_by()
 
 
-def car_candidates(cars: QuerySet, key: str, *, cycle: str | None = None) -> QuerySet:
+def car_candidates(cars: QuerySet, key: str, *, cycle: str | None = None, known: str | None = None) -> QuerySet:
     """Return cars as candidates, keyed by one of their dates."""
     return as_candidates(
         cars.filter(**{f"{key}__isnull": False}),
@@ -27,6 +27,7 @@ def car_candidates(cars: QuerySet, key: str, *, cycle: str | None = None) -> Que
         key=F(key),
         cycle=cycle,
         floor="care_from",
+        known=known,
     )
 
 
@@ -35,12 +36,13 @@ class CarDate(Trigger):
 
     field: ClassVar[str]
     cycle: ClassVar[str | None] = None
+    known: ClassVar[str | None] = None
 
     def cars(self) -> QuerySet:
         return cars_in_use()
 
     def arms(self, rule: CareRule) -> Sequence[Arm]:
-        candidates = car_candidates(self.cars(), self.field, cycle=self.cycle)
+        candidates = car_candidates(self.cars(), self.field, cycle=self.cycle, known=self.known)
         anchors = self.cars().filter(**{f"{self.field}__isnull": False}).values(c_key=F(self.field))
         return [Arm(candidates, partial(nominals_from_oldest, anchors, offsets_of(rule)))]
 
@@ -54,6 +56,7 @@ class FirstService(CarDate):
     code = "first_service"
     field = "next_service_on"
     cycle = "next_service_from_on"
+    known = "forecast_since"
     is_forecast = True
 
     def cars(self) -> QuerySet:
@@ -74,7 +77,9 @@ class ServiceMonth(Trigger):
     is_forecast = True
 
     def arms(self, rule: CareRule) -> Sequence[Arm]:
-        candidates = car_candidates(cars_in_use(), "next_service_on", cycle="next_service_from_on")
+        candidates = car_candidates(
+            cars_in_use(), "next_service_on", cycle="next_service_from_on", known="forecast_since"
+        )
         return [Arm(candidates, nominals_of_month_ends)]
 
 
@@ -82,6 +87,7 @@ class WarrantyNear(CarDate):
     code = "warranty_near"
     field = "warranty_notice_on"
     cycle = "warranty_from_on"
+    known = "forecast_since"
     is_forecast = True
 
 
@@ -103,6 +109,7 @@ class ThreeGuaranteesEnd(CarDate):
 class InspectionEnd(CarDate):
     code = "inspection_end"
     field = "inspection_valid_until"
+    known = "inspection_since"
 
 
 class PolicyEnd(Trigger):
@@ -118,6 +125,7 @@ class PolicyEnd(Trigger):
             vehicle="vehicle_id",
             key=F("ends_on"),
             floor="vehicle__care_from",
+            known="known_since",
         ).distinct()
         anchors = InsurancePolicy.objects.order_by().values(c_key=F("ends_on"))
         return [Arm(candidates, partial(nominals_from_oldest, anchors, offsets_of(rule)))]

@@ -39,9 +39,11 @@ class Interval(DurationField):
         return value
 
 
-def customer_candidates(customers: QuerySet, key: object, *, start: object = None) -> QuerySet:
+def customer_candidates(
+    customers: QuerySet, key: object, *, start: object = None, known: str | None = None
+) -> QuerySet:
     """Return customers as candidates without a car."""
-    return as_candidates(customers.order_by(), customer="id", key=key, floor="entered_on", start=start)
+    return as_candidates(customers.order_by(), customer="id", key=key, floor="entered_on", known=known, start=start)
 
 
 def cars_of_customer() -> QuerySet:
@@ -54,7 +56,9 @@ class Birthday(Trigger):
 
     def arms(self, rule: CareRule) -> Sequence[Arm]:
         born = Customer.objects.filter(birthday_key__isnull=False)
-        return [Arm(customer_candidates(born, F("birthday_key")), nominals_of_birthdays, "integer")]
+        return [
+            Arm(customer_candidates(born, F("birthday_key"), known="birthday_since"), nominals_of_birthdays, "integer")
+        ]
 
 
 class PersonalEventDay(Trigger):
@@ -82,7 +86,7 @@ class PersonalEventDay(Trigger):
     @staticmethod
     def candidates(events: QuerySet, key: object) -> QuerySet:
         return as_candidates(
-            events.order_by(), customer="customer_id", key=key, floor="customer__entered_on"
+            events.order_by(), customer="customer_id", key=key, floor="customer__entered_on", known="known_since"
         ).distinct()
 
     @staticmethod
@@ -146,7 +150,7 @@ class TierContact(Trigger):
         anchors = customers.order_by().values(c_key=F("care_anchor_on"))
         return [
             Arm(
-                customer_candidates(customers, F("care_anchor_on")),
+                customer_candidates(customers, F("care_anchor_on"), known="tier_since"),
                 partial(nominals_from_oldest, anchors, offsets_of(rule)),
             )
         ]

@@ -35,6 +35,7 @@ class HandOver(Trigger):
             vehicle="vehicle_id",
             key=F("handed_over_on"),
             floor="vehicle__care_from",
+            known="known_since",
             avoid="adviser_id",
         )
         anchors = WorkOrder.objects.handed_over().order_by().values(c_key=F("handed_over_on"))
@@ -45,6 +46,7 @@ class SuggestedWorkOpen(Trigger):
     """Work suggested and not done: some days after, and again before the next service (AJ)."""
 
     code = "suggested_work"
+    is_forecast = True  # the second one is: it goes before the next service
 
     def arms(self, rule: CareRule) -> Sequence[Arm]:
         open_work: QuerySet = SuggestedWork.objects.filter(
@@ -64,7 +66,11 @@ class SuggestedWorkOpen(Trigger):
             next_service = "work_order__vehicle__next_service_on"
             service = open_work.filter(**{f"{next_service}__gt": F("suggested_on")})
             before = as_candidates(
-                service, key=F(next_service), cycle="work_order__vehicle__next_service_from_on", **columns
+                service,
+                key=F(next_service),
+                cycle="work_order__vehicle__next_service_from_on",
+                known="work_order__vehicle__forecast_since",
+                **columns,
             ).distinct()
             offsets = Offsets((-rule.params["before_service_days"],))
             arms.append(Arm(before, partial(nominals_from_oldest, service.values(c_key=F(next_service)), offsets)))

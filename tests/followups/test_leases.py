@@ -5,6 +5,7 @@ from threading import Barrier, Thread
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 
 from customers.choices import Tier, TimeSlot
 from followups.actions import leases
@@ -12,6 +13,7 @@ from followups.actions.leases import claim, claim_next, lease_of, release, relea
 from followups.choices import Handling, TouchPointStatus
 from followups.models import QueueLease, TouchPoint
 from followups.querysets import QueueFilters
+from followups.tasks import release_expired_leases_task
 from tests.factories import (
     NOW,
     TODAY,
@@ -208,6 +210,13 @@ def test_leases_that_have_run_out_are_cleared_and_the_others_kept(store):
     kept = QueueLeaseFactory(customer__store=store, expires_at=NOW + timedelta(seconds=1))
     QueueLeaseFactory(customer__store=store, expires_at=NOW)
     assert release_expired(now=NOW) == 1
+    assert list(QueueLease.objects.all()) == [kept]
+
+
+def test_the_hourly_job_clears_them_by_the_real_clock(store):
+    kept = QueueLeaseFactory(customer__store=store, expires_at=timezone.now() + timedelta(minutes=5))
+    QueueLeaseFactory(customer__store=store, expires_at=timezone.now() - timedelta(seconds=1))
+    release_expired_leases_task.delay()
     assert list(QueueLease.objects.all()) == [kept]
 
 

@@ -24,6 +24,7 @@ from tests.factories import (
     NextStepFactory,
     PersonalEventFactory,
     StoreFactory,
+    SuggestedWorkFactory,
     VehicleFactory,
     WorkOrderFactory,
 )
@@ -374,6 +375,49 @@ def test_a_forecast_that_moves_takes_its_open_touch_point_along():
     Vehicle.objects.filter(pk=vehicle.pk).update(next_service_on=date(2026, 12, 20))
     plan_care(on=MONDAY + timedelta(days=1))
     assert rows("nominal_on", "opens_on", "status") == [(date(2026, 12, 5), date(2026, 12, 7), "open")]
+
+
+def test_a_forecast_that_comes_nearer_leaves_an_open_call_open():
+    only("PS2")
+    service = {"next_service_kind": ServiceKind.PERIODIC, "next_service_from_on": date(2026, 6, 8)}
+    vehicle = car(delivery=LONG_AGO, next_service_on=date(2026, 11, 30), **service)
+    plan_care(on=MONDAY)
+    Vehicle.objects.filter(pk=vehicle.pk).update(next_service_on=date(2026, 11, 25), forecast_since=MONDAY)
+    plan_care(on=MONDAY + timedelta(days=1))
+    assert rows("nominal_on", "status") == [(MONDAY, "open")]
+
+
+def test_what_is_learnt_late_was_not_promised_before():
+    only("IN1", "BD", "IS3", "TQ")
+    vehicle = car(delivery=LONG_AGO)
+    plan_care(on=MONDAY)
+    InsurancePolicyFactory(vehicle=vehicle, starts_on=date(2026, 1, 3), ends_on=date(2027, 1, 2), known_since=MONDAY)
+    Vehicle.objects.update(inspection_valid_until=date(2026, 11, 25), inspection_since=MONDAY)
+    Customer.objects.update(
+        birthday_month=11,
+        birthday_day=20,
+        birthday_since=MONDAY,
+        tier=Tier.QUALITY,
+        tier_since=MONDAY,
+        last_effective_contact_on=date(2026, 10, 18),
+    )
+    plan_care(on=MONDAY + timedelta(days=1), since=ENTERED)
+    assert rows() == []
+
+
+def test_suggested_work_is_spoken_about_again_and_before_the_next_service():
+    only("AJ")
+    vehicle = car(
+        delivery=LONG_AGO,
+        next_service_on=date(2027, 1, 4),
+        next_service_from_on=date(2026, 7, 4),
+        next_service_kind=ServiceKind.PERIODIC,
+    )
+    order = WorkOrderFactory(vehicle=vehicle, customer=vehicle.owner, arrived_on=MONDAY, handed_over_on=MONDAY)
+    SuggestedWorkFactory(work_order=order, suggested_on=MONDAY)
+    for on in days(MONDAY, 45):
+        plan_care(on=on)
+    assert rows("nominal_on", "step") == [(date(2026, 12, 23), 30), (date(2026, 12, 28), -7)]
 
 
 def test_a_forecast_that_moves_never_repeats_a_contact_that_was_made():

@@ -1,0 +1,53 @@
+"""Talking points: the templates of the care plan with a customer's own values filled in (domain §3.3). Pure."""
+
+import re
+from dataclasses import dataclass
+
+# Both spellings may stand in a template of either language.
+PLACEHOLDERS = {
+    "customer": "customer",
+    "model": "model",
+    "plate": "plate",
+    "date": "date",
+    "store": "store",
+    "adviser": "adviser",
+    "客户": "customer",
+    "车型": "model",
+    "车牌": "plate",
+    "日期": "date",
+    "门店": "store",
+    "顾问": "adviser",
+}
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+@dataclass(frozen=True)
+class PointValues:
+    """What the placeholders stand for. ``customer`` is the form of address (王先生), dates are written out."""
+
+    customer: str
+    model: str
+    plate: str
+    date: str
+    store: str
+    adviser: str
+
+
+def unknown_placeholders(template: str) -> list[str]:
+    """Return the placeholders of a template that nothing can be filled in for, in order."""
+    return [name for name in _PLACEHOLDER.findall(template) if name.strip() not in PLACEHOLDERS]
+
+
+def fill(template: str, values: PointValues) -> str:
+    """Return a template with its placeholders replaced; an unknown one stays as it is, to be seen and corrected."""
+
+    def value(match: re.Match[str]) -> str:
+        field = PLACEHOLDERS.get(match[1].strip())
+        return match[0] if field is None else getattr(values, field)
+
+    return _PLACEHOLDER.sub(value, template)
+
+
+def fill_lines(template: str, values: PointValues) -> list[str]:
+    """Return the talking points one by one, filled in, without empty lines."""
+    return [line for line in (line.strip() for line in fill(template, values).splitlines()) if line]
