@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from random import Random
 
 from core.rules import add_months
@@ -17,6 +18,7 @@ from followups.demo.catalogue import (
     DemoSeries,
 )
 from followups.demo.files import DemoCar, DemoOrder, DemoPolicy, DemoReading, DemoSuggestion
+from followups.demo.odds import Odds
 from service.choices import JobType, SuggestionStatus
 from vehicles.choices import (
     Energy,
@@ -41,6 +43,26 @@ _PLATES = len(_PLATE_SIGNS) ** 2 * 1_000
 _NEV_PLATES = len(_PLATE_SIGNS) * 10_000
 _WITH_PLUG = (Energy.BEV, Energy.PHEV, Energy.EREV)
 _PLATE_TOWNS = ("鲁M",) * 22 + ("鲁E", "鲁C", "鲁A")
+_ENDS = Odds(
+    (
+        (VehicleStatus.TRANSFERRED, 70),
+        (VehicleStatus.SCRAPPED, 10),
+        (VehicleStatus.MOVED_AWAY, 15),
+        (VehicleStatus.OUT_OF_TOUCH, 5),
+    )
+)
+_REPAIRS = Odds(
+    (
+        (JobType.GENERAL_REPAIR, 46),
+        (JobType.ACCIDENT_REPAIR, 18),
+        (JobType.WARRANTY_CLAIM, 14),
+        (JobType.ACCESSORIES, 14),
+        (JobType.RECALL, 5),
+        (JobType.COMEBACK, 3),
+    )
+)
+_FRESH_SUGGESTIONS = Odds(((SuggestionStatus.OPEN, 85), (SuggestionStatus.DONE, 10), (SuggestionStatus.DROPPED, 5)))
+_OLD_SUGGESTIONS = Odds(((SuggestionStatus.OPEN, 8), (SuggestionStatus.DONE, 62), (SuggestionStatus.DROPPED, 30)))
 _RENEWED_HERE, _RENEWED_ELSEWHERE = 0.66, 0.8
 
 
@@ -87,7 +109,7 @@ def make_car(
 
     ``has_left``: it was sold, scrapped or moved away some time ago, and its history ends there.
     """
-    series = _pick_series(rng, use=use, year=delivery_on.year)
+    series = _sold(use, delivery_on.year).draw(rng)
     model_year = delivery_on.year + (delivery_on.month >= 9 and rng.random() < 0.5)
     vin = make_vin(number, wmi=series.wmi, vds=series.vds, year=model_year)
     registered_on: date | None = delivery_on + rng.randint(1, 12) * DAY
@@ -120,25 +142,19 @@ def make_car(
     if has_left:
         car.left_on = until = delivery_on + rng.randint(200, max((today - delivery_on).days, 201)) * DAY
         car.left_on = until = min(until, today - 3 * DAY)
-        car.status = rng.choices(
-            (VehicleStatus.TRANSFERRED, VehicleStatus.SCRAPPED, VehicleStatus.MOVED_AWAY, VehicleStatus.OUT_OF_TOUCH),
-            (70, 10, 15, 5),
-        )[0]
+        car.status = _ENDS.draw(rng)
     _live(rng, car, until=until, today=today, advisers=advisers)
     _insure(rng, car, until=until, today=today)
     _inspect(rng, car, today=today)
     return car
 
 
-def _pick_series(rng: Random, *, use: Use, year: int) -> DemoSeries:
-    sold = _SOLD.get((use, year))
-    if sold is None:
-        fitting = [series for series in SERIES if use in series.uses and series.since <= year <= series.until]
-        sold = _SOLD[use, year] = (fitting, [series.weight for series in fitting])
-    return rng.choices(*sold)[0]
-
-
-_SOLD: dict[tuple[Use, int], tuple[list[DemoSeries], list[int]]] = {}
+@cache
+def _sold(use: Use, year: int) -> Odds[DemoSeries]:
+    """Return the series that were sold for a use in a year."""
+    return Odds(
+        [(series, series.weight) for series in SERIES if use in series.uses and series.since <= year <= series.until]
+    )
 
 
 def _daily_rate(rng: Random, use: Use) -> float:
@@ -221,17 +237,7 @@ def _visit_between(rng: Random, visit: Callable[[JobType, date], date], *, first
     span = (last - first).days
     if span < 5:
         return first
-    job = rng.choices(
-        (
-            JobType.GENERAL_REPAIR,
-            JobType.ACCIDENT_REPAIR,
-            JobType.WARRANTY_CLAIM,
-            JobType.ACCESSORIES,
-            JobType.RECALL,
-            JobType.COMEBACK,
-        ),
-        (46, 18, 14, 14, 5, 3),
-    )[0]
+    job = _REPAIRS.draw(rng)
     return visit(job, first + rng.randint(1, span) * DAY)
 
 
@@ -266,10 +272,7 @@ def _suggest(rng: Random, order: DemoOrder, *, today: date) -> DemoSuggestion | 
     if on is None or order.job_type in (JobType.INTERNAL, JobType.RECALL) or rng.random() > 0.15:
         return None
     is_fresh = (today - on).days < 75
-    status = rng.choices(
-        (SuggestionStatus.OPEN, SuggestionStatus.DONE, SuggestionStatus.DROPPED),
-        (85, 10, 5) if is_fresh else (8, 62, 30),
-    )[0]
+    status = (_FRESH_SUGGESTIONS if is_fresh else _OLD_SUGGESTIONS).draw(rng)
     return DemoSuggestion(rng.choice(SUGGESTIONS), on, status)
 
 

@@ -1,6 +1,6 @@
 """Made-up contacts of the past half-year: what the staff did of what the care plan asks for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import Enum
@@ -12,6 +12,7 @@ from customers.choices import BirthdayCalendar, Channel, DoNotContact, Tier
 from followups.choices import NextStepKind, Outcome, Severity
 from followups.demo.catalogue import CONTACT_NOTES
 from followups.demo.files import DemoCar, DemoContact, DemoCustomer
+from followups.demo.odds import Odds
 from followups.rules import OUTCOMES
 from followups.triggers.lunar import FESTIVAL_STEPS, festival_on
 from service.choices import MAINTENANCE, JobType
@@ -59,13 +60,14 @@ class _Kind(Enum):
 
 
 _ODDS = {
-    _Kind.CALL: _CALLS,
-    _Kind.INVITATION: _INVITATIONS,
-    _Kind.TIER: _CALLS,
-    _Kind.SECOND_ATTEMPT: _SECOND_ATTEMPTS,
-    _Kind.GREETING: _MESSAGES,
-    _Kind.TIP: _MESSAGES,
+    _Kind.CALL: Odds(_CALLS),
+    _Kind.INVITATION: Odds(_INVITATIONS),
+    _Kind.TIER: Odds(_CALLS),
+    _Kind.SECOND_ATTEMPT: Odds(_SECOND_ATTEMPTS),
+    _Kind.GREETING: Odds(_MESSAGES),
+    _Kind.TIP: Odds(_MESSAGES),
 }
+_SEVERITIES = Odds(((Severity.GENERAL, 80), (Severity.ESCALATED, 16), (Severity.MAJOR, 4)))
 _MARKETING = frozenset({_Kind.TIER, _Kind.GREETING})
 
 
@@ -236,8 +238,7 @@ def _latest_birthday(month: int, day: int, *, before: date) -> date:
 
 
 def _contact(rng: Random, occasion: _Occasion, diary: Diary) -> DemoContact:
-    odds: Sequence[tuple[Outcome, int]] = _ODDS[occasion.kind]
-    outcome = rng.choices([outcome for outcome, _ in odds], [chance for _, chance in odds])[0]
+    outcome = _ODDS[occasion.kind].draw(rng)
     channel = Channel.PHONE
     if outcome == Outcome.MESSAGE_SENT:
         channel = rng.choice(_WRITTEN)
@@ -258,12 +259,8 @@ def _contact(rng: Random, occasion: _Occasion, diary: Diary) -> DemoContact:
         is_marketing_message=outcome == Outcome.MESSAGE_SENT and occasion.kind in _MARKETING,
         note=rng.choice(CONTACT_NOTES[outcome]),
         next_step=rule.makes or "",
-        severity=_severity(rng) if rule.makes == NextStepKind.COMPLAINT else "",
+        severity=_SEVERITIES.draw(rng) if rule.makes == NextStepKind.COMPLAINT else "",
         is_step_done=not is_fresh and rng.random() < 0.98,
         car=occasion.car,
         reason="住处附近的店更方便" if outcome == Outcome.SERVICED_ELSEWHERE else "",
     )
-
-
-def _severity(rng: Random) -> str:
-    return rng.choices((Severity.GENERAL, Severity.ESCALATED, Severity.MAJOR), (80, 16, 4))[0]

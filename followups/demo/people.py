@@ -37,6 +37,7 @@ from followups.demo.catalogue import (
 )
 from followups.demo.contacts import Diary, make_contacts
 from followups.demo.files import DemoConsent, DemoCustomer
+from followups.demo.odds import Odds
 from followups.demo.staff import GROUP_PEOPLE, DemoPerson, DemoTeam, staff_of_store, team_of
 from followups.triggers.lunar import lunar_date
 from vehicles.choices import Use
@@ -50,6 +51,17 @@ TIME_ZONE = ZoneInfo("Asia/Shanghai")
 # Of forty customers one got a car in the last five days and one in the four months before, whatever their number:
 # today's calls need them.
 _RECENT_EVERY, _RECENT_PLACE, _FIRST_MONTHS_PLACE = 40, 7, 23
+
+_REGIONS = Odds([((name, code, area), share) for name, code, area, share in REGIONS])
+_SOURCES = Odds(SOURCES)
+_GARAGES = Odds(((1, 76), (2, 20), (3, 4)))
+_FLEETS = Odds(((1, 30), (2, 35), (3, 23), (5, 12)))
+_USES_AT_HOME = Odds(((Use.PRIVATE, 97), (Use.COMMERCIAL, 3)))
+_USES_AT_WORK = Odds(((Use.COMMERCIAL, 70), (Use.OFFICIAL, 30)))
+_TIERS = Odds(((Tier.VIP, 8), (Tier.QUALITY, 30), (Tier.ORDINARY, 62)))
+_CHANNELS = Odds(((Channel.PHONE, 50), (Channel.WECHAT, 30), (Channel.SMS, 12), (Channel.EMAIL, 3), (Channel.VISIT, 5)))
+_SLOTS = Odds(((TimeSlot.MORNING, 35), (TimeSlot.AFTERNOON, 45), (TimeSlot.EVENING, 20)))
+_WISHES_FOR_REST = Odds(((DoNotContact.MARKETING, 67), (DoNotContact.ALL_BUT_SAFETY, 33)))
 
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CREDIT_SIGNS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
@@ -152,7 +164,7 @@ class DemoWorld:
 
     def _person(self, index: int, rng: Random, store: str) -> DemoCustomer:
         is_man = rng.random() < 0.6
-        region, region_code, _area, _share = rng.choices(REGIONS, [share for *_rest, share in REGIONS])[0]
+        region, region_code, _area = _REGIONS.draw(rng)
         born_on = self.today - timedelta(days=rng.randint(21 * 365, 68 * 365))
         customer = DemoCustomer(
             index=index,
@@ -186,7 +198,7 @@ class DemoWorld:
         return customer
 
     def _organisation(self, index: int, rng: Random, store: str) -> DemoCustomer:
-        region, region_code, area, _share = rng.choices(REGIONS, [share for *_rest, share in REGIONS])[0]
+        region, region_code, area = _REGIONS.draw(rng)
         town = region.removeprefix("山东省")[-3:-1]
         customer = DemoCustomer(
             index=index,
@@ -216,9 +228,9 @@ class DemoWorld:
     def _add_cars(self, customer: DemoCustomer, rng: Random) -> None:
         is_organisation = customer.kind == CustomerKind.ORGANISATION
         if is_organisation:
-            count = rng.choices((1, 2, 3, 5), (30, 35, 23, 12))[0]
+            count = _FLEETS.draw(rng)
         else:
-            count = rng.choices((1, 2, 3), (76, 20, 4))[0]
+            count = _GARAGES.draw(rng)
         ages = sorted((int(self._oldest_days * rng.random() ** 1.1) for _ in range(count)), reverse=True)
         place = customer.index % _RECENT_EVERY
         if place == _RECENT_PLACE:
@@ -229,9 +241,9 @@ class DemoWorld:
         for age in sorted(ages, reverse=True):
             has_left = age > 700 and rng.random() < 0.05
             if is_organisation:
-                use = rng.choices((Use.COMMERCIAL, Use.OFFICIAL), (70, 30))[0]
+                use = _USES_AT_WORK.draw(rng)
             else:
-                use = rng.choices((Use.PRIVATE, Use.COMMERCIAL), (97, 3))[0]
+                use = _USES_AT_HOME.draw(rng)
             customer.cars.append(
                 make_car(
                     rng,
@@ -251,7 +263,7 @@ class DemoWorld:
 
     def _rate(self, customer: DemoCustomer, rng: Random) -> None:
         """Set tier and criteria as domain §2.5 has them: three times 1 to 3, VIP from 8 without a 1, quality from 5."""
-        tier = rng.choices((Tier.VIP, Tier.QUALITY, Tier.ORDINARY), (8, 30, 62))[0]
+        tier = _TIERS.draw(rng)
         scores: tuple[int | None, int | None, int | None]
         if tier == Tier.VIP:
             scores = rng.choice(((3, 3, 3), (3, 3, 2), (3, 2, 3), (2, 3, 3)))
@@ -266,14 +278,10 @@ class DemoWorld:
 
     def _preferences(self, customer: DemoCustomer, rng: Random, *, known_since: date) -> None:
         if rng.random() < 0.4:
-            customer.preferred_channel = rng.choices(
-                (Channel.PHONE, Channel.WECHAT, Channel.SMS, Channel.EMAIL, Channel.VISIT), (50, 30, 12, 3, 5)
-            )[0]
+            customer.preferred_channel = _CHANNELS.draw(rng)
         if rng.random() < 0.4:
-            customer.preferred_slot = rng.choices(
-                (TimeSlot.MORNING, TimeSlot.AFTERNOON, TimeSlot.EVENING), (35, 45, 20)
-            )[0]
-        customer.source = rng.choices([source for source, _ in SOURCES], [share for _, share in SOURCES])[0]
+            customer.preferred_slot = _SLOTS.draw(rng)
+        customer.source = _SOURCES.draw(rng)
         if customer.source == Source.REFERRAL and customer.index:
             customer.referrer = rng.randrange(customer.index)
         if rng.random() < 0.15:
@@ -282,7 +290,7 @@ class DemoWorld:
             customer.events.append((name, self.today + days * DAY, is_yearly))
         self._consents(customer, rng, known_since=known_since)
         if rng.random() < 0.03:
-            customer.do_not_contact = rng.choices((DoNotContact.MARKETING, DoNotContact.ALL_BUT_SAFETY), (67, 33))[0]
+            customer.do_not_contact = _WISHES_FOR_REST.draw(rng)
             customer.do_not_contact_reason = rng.choice(DO_NOT_CONTACT_REASONS)
             days = max((self.today - known_since).days, 1)
             customer.do_not_contact_on = self.today - rng.randint(1, min(days, 900)) * DAY
