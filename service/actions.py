@@ -11,7 +11,7 @@ from accounts.models import User
 from core.actions import acting
 from service.choices import MAINTENANCE, JobType
 from service.models import SuggestedWork, WorkOrder
-from vehicles.actions import refresh_vehicle_facts
+from vehicles.actions import announce, refresh_vehicle_facts
 from vehicles.choices import OdometerSource
 from vehicles.models import OdometerReading, Vehicle
 
@@ -88,6 +88,7 @@ def hand_over(*, order: WorkOrder, on: date, by: User | None) -> WorkOrder:
     with acting(by):
         order.save(update_fields=["handed_over_on"])
         refresh_visit_facts([order.vehicle_id], on=on)
+    announce(order.customer_id)
     return order
 
 

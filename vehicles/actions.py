@@ -39,6 +39,7 @@ from vehicles.rules import (
     read_plate,
     warranty_dates,
 )
+from vehicles.signals import care_facts_changed
 
 BATCH = 1000
 
@@ -332,6 +333,7 @@ def create_vehicle(*, owner: Customer, vin: str, care_from: date, by: User | Non
         )
         _refresh(vehicle, on=care_from)
         refresh_delivery_dates([owner.pk])
+    announce(owner.pk)
     return vehicle
 
 
@@ -357,7 +359,13 @@ def update_vehicle(*, vehicle: Vehicle, values: Mapping[str, Any], on: date, by:
         _refresh(vehicle, on=on)
         if "delivery_on" in changed:
             refresh_delivery_dates([vehicle.owner_id])
+    announce(vehicle.owner_id)
     return changed
+
+
+def announce(*customer_ids: int) -> None:
+    """Tell the rest of the house, once the transaction is committed, that facts of these customers' cars changed."""
+    transaction.on_commit(lambda: care_facts_changed.send(sender=Vehicle, customer_ids=list(customer_ids)))
 
 
 def _refresh(vehicle: Vehicle, *, on: date) -> None:
@@ -391,6 +399,7 @@ def transfer_owner(*, vehicle: Vehicle, to: Customer, on: date, by: User | None)
         Ownership.objects.create(vehicle=vehicle, customer=to, started_on=on)
         vehicle.save(update_fields=["owner", "store", "care_from", "status"])
         refresh_delivery_dates([before, to.pk])
+    announce(before, to.pk)
     return vehicle
 
 
@@ -419,6 +428,7 @@ def change_status(*, vehicle: Vehicle, status: VehicleStatus, on: date, by: User
             open_ownership.save(update_fields=["ended_on"])
         vehicle.save(update_fields=changed)
         refresh_delivery_dates([vehicle.owner_id])
+    announce(vehicle.owner_id)
     return vehicle
 
 
@@ -512,6 +522,7 @@ def add_policy(
             defaults=details,
             create_defaults={**details, "known_since": on},
         )
+    announce(vehicle.owner_id)
     return policy
 
 
