@@ -67,6 +67,7 @@ PLACES = (
         is_on_phone_bar=True,
         pages=("followups:batch",),
     ),
+    Place("followups:desk", _("Lists and forms"), "list-check", "l", "work_tasks", 1, pages=("followups:desk",)),
     Place("followups:team", _("Team"), "people", "t", "lead_people", 2, pages=("followups:team",)),
     Place(
         "followups:job_list",

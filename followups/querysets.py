@@ -94,6 +94,11 @@ class TouchPointQuerySet(models.QuerySet):
             mine |= Q(assignee=None, store_id__in=pool_store_ids(user))
         return self.ready(now=now, today=today).filter(mine).matching(filters, today=today)
 
+    def for_desk(self, user: "User", *, today: date) -> Self:
+        """Lists and internal forms that a user deals with at the desk: given to them, or of a pool they work."""
+        mine = Q(assignee=user, store_id__in=work_store_ids(user)) | Q(assignee=None, store_id__in=pool_store_ids(user))
+        return self.open().filter(mine, handling__in=(Handling.LIST, Handling.FORM), opens_on__lte=today)
+
     def matching(self, filters: QueueFilters, *, today: date) -> Self:
         """Leads that satisfy the filters of the day (whose they are is not looked at here)."""
         queryset = self

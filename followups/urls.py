@@ -1,6 +1,6 @@
 from django.urls import path
 
-from followups.views import calendar, care_plan, jobs, panels, search
+from followups.views import calendar, care_plan, desk, jobs, panels, search
 
 app_name = "followups"
 urlpatterns = [
@@ -30,4 +30,7 @@ urlpatterns = [
     path("care/of-vehicle/<int:pk>/", panels.vehicle_care, name="vehicle_care"),
     path("contacts/of-customer/<int:pk>/", panels.customer_contacts, name="customer_contacts"),
     path("next-steps/of-customer/<int:pk>/", panels.customer_next_steps, name="customer_next_steps"),
+    # Lists and internal forms
+    path("desk/", desk.desk, name="desk"),
+    path("desk/settle/", desk.desk_settle, name="desk_settle"),
 ]

@@ -1,5 +1,6 @@
 """Contacts: what happened on a card, and everything that follows from it (domain §3.4, §3.6)."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -11,7 +12,7 @@ from django.db.models import Value
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
-from accounts.models import User
+from accounts.models import Store, User
 from core.actions import acting
 from core.queries import work_calendar
 from customers.actions import set_do_not_contact, update_customer
@@ -29,7 +30,7 @@ from followups.choices import (
     WinBackReason,
 )
 from followups.models import CareRule, ContactLog, NextStep, QueueLease, TouchPoint
-from followups.permissions import can_skip, can_work, pool_store_ids
+from followups.permissions import can_skip, can_work, pool_store_ids, work_store_ids
 from followups.querysets import TouchPointQuerySet
 from followups.rules import (
     MESSAGE_CHANNELS,
@@ -708,8 +709,8 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
 def mark_handled(*, touch_points: Sequence[int], by: User, now: datetime) -> int:
     """Close open lists and internal forms that were dealt with; return how many. No customer was contacted.
 
-    Raises ``NotYourContact`` when one of them is neither given to ``by`` nor in a pool that ``by`` works, and
-    ``WrongTouchPoint`` for one that needs a contact. Those closed before stay as they are.
+    Raises ``NotYourContact`` when one of them is neither given to ``by`` nor about a customer that ``by`` works for,
+    and ``WrongTouchPoint`` for one that needs a contact; then nothing is closed. Those closed before stay as they are.
     """
     points = list(
         TouchPoint.objects.filter(pk__in=touch_points)
@@ -718,12 +719,20 @@ def mark_handled(*, touch_points: Sequence[int], by: User, now: datetime) -> int
         .select_for_update(of=("self",))
         .order_by("pk")
     )
+    working_in = work_store_ids(by)
+    of_store: dict[Store, list[int]] = defaultdict(list)
     for point in points:
         if point.handling not in (Handling.LIST, Handling.FORM):
             raise WrongTouchPoint(_("This one is settled by a contact with the customer."))
-        if not can_work(by, point.customer):
+        is_given = point.assignee_id == by.pk and point.store_id in working_in
+        if not is_given and not can_work(by, point.customer):
             raise NotYourContact(_("This customer is not yours to call; ask a manager to assign them to you."))
-        point.status, point.reason, point.not_before = TouchPointStatus.DONE, Reason.BY_HAND, None
-        point.closed_on = local_time(now, point.store.time_zone).date()
-    TouchPoint.objects.bulk_update(points, ("status", "reason", "not_before", "closed_on"))
+        of_store[point.store].append(point.pk)
+    for store, ids in of_store.items():
+        TouchPoint.objects.filter(pk__in=ids).update(
+            status=TouchPointStatus.DONE,
+            reason=Reason.BY_HAND,
+            not_before=None,
+            closed_on=local_time(now, store.time_zone).date(),
+        )
     return len(points)

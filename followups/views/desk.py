@@ -1,0 +1,78 @@
+"""Due lists and internal forms: what nobody is called about, but somebody deals with (domain §3.2 D0, PS0)."""
+
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.http import StaffRequest
+from accounts.permissions import can_work_tasks
+from core.pages import render_page
+from core.paging import keyset_page
+from followups.actions.contacts import CannotRecordContact, mark_handled
+from followups.actions.leases import local_now
+from followups.models import TouchPoint
+from followups.queries.desk import desk_kinds
+from followups.querysets import TouchPointQuerySet
+
+PAGE_SIZE = 50
+
+
+@require_safe
+def desk(request: StaffRequest) -> HttpResponse:
+    """What waits at the desk of the person, one kind at a time or all, a page at a time."""
+    points = _points(request)
+    kinds = desk_kinds(points)
+    code = request.GET.get("rule", "")
+    chosen = next((kind for kind in kinds if kind.code == code), None)
+    if chosen is not None:
+        points = points.filter(rule__code=chosen.code)
+    rows = points.select_related("rule", "customer", "vehicle__model", "assignee")
+    context = {
+        "kinds": kinds,
+        "chosen": chosen,
+        "count": chosen.count if chosen else sum(kind.count for kind in kinds),
+        "page": keyset_page(rows, by=("closes_on", "pk"), after=request.GET.get("after", ""), size=PAGE_SIZE),
+    }
+    return render_page(request, "followups/desk.html", context)
+
+
+@require_POST
+def desk_settle(request: StaffRequest) -> HttpResponse:
+    """Close what was ticked, or everything of the kind that is shown."""
+    points = _points(request)
+    code = request.POST.get("rule", "")
+    if request.POST.get("scope") == "all" and code:
+        chosen = points.filter(rule__code=code)
+    else:
+        chosen = points.filter(pk__in=[int(pk) for pk in request.POST.getlist("ticked") if pk.isdecimal()])
+    ids = list(chosen.order_by("pk").values_list("pk", flat=True))
+    if not ids:
+        messages.warning(request, _("Tick what you have dealt with first."))
+        return redirect(_address(code))
+    try:
+        count = mark_handled(touch_points=ids, by=request.user, now=timezone.now())
+    except CannotRecordContact as error:
+        messages.error(request, str(error))
+        return redirect(_address(code))
+    words = ngettext("%(count)d entry is dealt with.", "%(count)d entries are dealt with.", count) % {"count": count}
+    messages.success(request, words)
+    return redirect(_address(code if points.filter(rule__code=code).exists() else ""))
+
+
+def _points(request: StaffRequest) -> TouchPointQuerySet:
+    if not can_work_tasks(request.user):
+        raise PermissionDenied
+    return TouchPoint.objects.for_desk(request.user, today=local_now(request.user, timezone.now()).date())
+
+
+def _address(code: str) -> str:
+    address = reverse("followups:desk")
+    return f"{address}?{urlencode({'rule': code})}" if code else address
