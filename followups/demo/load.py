@@ -220,6 +220,7 @@ class _Loader:
             (
                 "id", "store", "owner", "care_from", "model", "energy", "seats", "is_minivan", *_CAR_SAME_NAME,
                 "last_visit_on", "last_service_on", "last_service_km", *_CAR_FACTS,
+                "forecast_since",
             ),
         )  # fmt: skip
         self.ownerships = CopyTable(Ownership, ("vehicle", "customer", "started_on", "ended_on"))
@@ -380,6 +381,8 @@ class _Loader:
             visits.last_service_on,
             visits.last_service_km,
             *(facts[name] for name in _CAR_FACTS),
+            # The forecast has been what it is since the newest of what it was computed from.
+            max(day for day in (log[-1][0].on, visits.last_service_on, car.delivery_on) if day),
         )
         has_new_owner = car.status == VehicleStatus.TRANSFERRED
         self.ownerships.add(pk, owner, car.delivery_on, car.left_on if has_new_owner else None)
