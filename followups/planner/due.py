@@ -25,7 +25,7 @@ def stores_to_plan(*, now: datetime) -> list[tuple[Store | None, date]]:
         done = JobRun.objects.filter(
             name=JOB_NAME,
             status=JobStatus.DONE,
-            business_date__gte=local.date(),
+            business_date=local.date(),
             store_code__in=("", store.code),
         )
         if not done.exists():
