@@ -447,6 +447,26 @@ def regroup(before: Sequence[LivePoint], after: Sequence[LivePoint], *, on: date
     return [result[point.id] for point in after]
 
 
+# --- Escalation (domain §3.6, 7) -----------------------------------------------------------------------------------
+
+URGENT = 1
+# A day is over at midnight: overdue for 24 hours means that a whole day has passed since the day it was due.
+ESCALATES_AFTER_URGENT = timedelta(days=1)
+ESCALATES_AFTER = timedelta(days=3)
+ESCALATES_TO_MANAGER_AFTER = timedelta(days=7)
+
+
+def escalation_level(priority: int, due_on: date, *, on: date) -> int:
+    """Return 0 for what is in time, 1 for what its supervisor has to look at, 2 for what the manager has to.
+
+    Overdue for a day with priority 1, for three days otherwise; the manager after seven.
+    """
+    overdue = on - due_on
+    if overdue > ESCALATES_TO_MANAGER_AFTER:
+        return 2
+    return int(overdue > (ESCALATES_AFTER_URGENT if priority == URGENT else ESCALATES_AFTER))
+
+
 # --- The daily target (domain §3.7) -------------------------------------------------------------------------------
 
 

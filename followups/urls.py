@@ -1,9 +1,26 @@
 from django.urls import path
 
-from followups.views import calendar, care_plan, desk, jobs, panels, search
+from followups.views import batch, calendar, care_plan, day, desk, jobs, panels, queue, search
 
 app_name = "followups"
 urlpatterns = [
+    # The day and the team (S1)
+    path("", day.day, name="day"),
+    path("team/", day.team, name="team"),
+    path("team/assign/", day.team_assign, name="team_assign"),
+    # The guided queue (S2)
+    path("queue/start/", queue.queue_start, name="queue_start"),
+    path("queue/<int:customer>/", queue.queue_card_show, name="queue_card"),
+    path("queue/<int:customer>/claim/", queue.queue_claim, name="queue_claim"),
+    path("queue/<int:customer>/save/", queue.queue_save, name="queue_save"),
+    path("queue/<int:customer>/skip/", queue.queue_skip, name="queue_skip"),
+    path("queue/<int:customer>/release/", queue.queue_release, name="queue_release"),
+    path("queue/<int:customer>/call/", queue.queue_call, name="queue_call"),
+    # Messages to many
+    path("messages/", batch.batch_list, name="batch_list"),
+    path("messages/<str:store>/<str:rule>/<str:nominal_on>/", batch.batch_detail, name="batch_detail"),
+    path("messages/<str:store>/<str:rule>/<str:nominal_on>/send/", batch.batch_send, name="batch_send"),
+    path("messages/<str:store>/<str:rule>/<str:nominal_on>/export/", batch.batch_export, name="batch_export"),
     # Jobs
     path("jobs/", jobs.job_list, name="job_list"),
     path("jobs/run/", jobs.job_run, name="job_run"),

@@ -1,0 +1,130 @@
+"""What the page of a batch of messages shows: the text in the customers' languages, and whom it goes to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.utils import translation
+from django.utils.translation import pgettext
+
+from accounts.choices import Language
+from customers.choices import Channel
+from customers.models import Customer
+from followups.models import CareRule, TouchPoint
+from followups.queries.queue import address_of, spoken_date
+from followups.querysets import TouchPointQuerySet
+from followups.rules import MESSAGE_CHANNELS
+from followups.talking_points import PointValues, fill_lines
+
+BATCH_PAGE_SIZE = 100
+CHUNK = 2000
+
+
+@dataclass(frozen=True)
+class BatchMessage:
+    """One message of a batch; ``language`` is the customer's."""
+
+    point_id: int
+    customer: Customer
+    text: str
+
+    @property
+    def number(self) -> str:
+        return self.customer.number
+
+    @property
+    def name(self) -> str:
+        return self.customer.name
+
+    @property
+    def mobile(self) -> str:
+        return self.customer.mobile
+
+    @property
+    def language(self) -> str:
+        return str(Language(self.customer.language).label)
+
+
+@dataclass(frozen=True)
+class BatchPage:
+    """A page of a batch; ``after`` is the cursor of the next page, empty on the last one."""
+
+    rows: list[BatchMessage]
+    after: str
+
+
+@dataclass(frozen=True)
+class BatchSample:
+    """How the text of a batch reads in one language, with the values of a first customer."""
+
+    language: str
+    language_name: str
+    text: str
+
+
+def rule_of_batch(points: TouchPointQuerySet) -> CareRule | None:
+    """Return what the care plan says about a batch: the store's own version of the rule before the group's."""
+    first = points.select_related("rule").order_by("pk").first()
+    if first is None:
+        return None
+    return CareRule.objects.own_of(first.store_id, codes=[first.rule.code]).first() or first.rule
+
+
+def batch_channels(rule: CareRule) -> list[tuple[str, str]]:
+    """Return the channels by which a batch may be sent, the plan's first one first."""
+    allowed = [channel for channel in rule.channels if channel in MESSAGE_CHANNELS] or [Channel.SMS]
+    return [(channel, str(Channel(channel).label)) for channel in allowed]
+
+
+def batch_page(
+    points: TouchPointQuerySet, *, rule: CareRule, after: str = "", size: int = BATCH_PAGE_SIZE
+) -> BatchPage:
+    """Return one page of messages, by customer, keyset-paged by ``after`` (the last touch point of the page before)."""
+    rows = _with_customers(points)
+    if after.isdecimal():
+        rows = rows.filter(pk__gt=int(after))
+    found = list(rows[: size + 1])
+    page = found[:size]
+    return BatchPage(
+        rows=[message_of(point, rule=rule) for point in page], after=str(page[-1].pk) if len(found) > size else ""
+    )
+
+
+def batch_messages(points: TouchPointQuerySet, *, rule: CareRule) -> Iterator[BatchMessage]:
+    """Yield every message of a batch in order, without holding them all."""
+    for point in _with_customers(points).iterator(chunk_size=CHUNK):
+        yield message_of(point, rule=rule)
+
+
+def batch_samples(points: TouchPointQuerySet, *, rule: CareRule) -> list[BatchSample]:
+    """Return the text of a batch once in each language that its customers speak; one query a language."""
+    samples = []
+    for language in Language:
+        point = _with_customers(points.filter(customer__language=language)).first()
+        if point is not None:
+            samples.append(BatchSample(language, str(language.label), message_of(point, rule=rule).text))
+    return samples
+
+
+def _with_customers(points: TouchPointQuerySet) -> TouchPointQuerySet:
+    return points.select_related("customer__store", "vehicle__model").order_by("pk")
+
+
+def message_of(point: TouchPoint, *, rule: CareRule) -> BatchMessage:
+    """Return the message of a touch point, in its customer's language, with its values filled in."""
+    customer, language = point.customer, point.customer.language
+    with translation.override(language):
+        car = point.vehicle
+        values = PointValues(
+            customer=address_of(customer, language=language),
+            model=car.model.series if car is not None and car.model else pgettext("in a sentence", "your car"),
+            plate=car.plate if car is not None else "",
+            date=spoken_date(point.anchor_on),
+            store=customer.store.name,
+            adviser=customer.store.name,
+        )
+        text = "\n".join(fill_lines(_template(rule, language), values))
+    return BatchMessage(point_id=point.pk, customer=customer, text=text)
+
+
+def _template(rule: CareRule, language: str) -> str:
+    return rule.points_en if language.startswith(Language.ENGLISH) else rule.points_zh

@@ -1,0 +1,412 @@
+"""What S1 shows: one row a customer with all that is due, the counts above, the load of a team, the message batches."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models.functions import Coalesce, Least
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Membership, Store, User
+from accounts.permissions import MANAGER_ROLES, STAFF_ROLES
+from customers.choices import Channel, TimeSlot
+from customers.models import Customer
+from followups.choices import Handling
+from followups.models import CareRule, ContactLog, TouchPoint
+from followups.querysets import TouchPointQuerySet
+from followups.rules import (
+    ESCALATES_AFTER,
+    ESCALATES_AFTER_URGENT,
+    URGENT,
+    Activity,
+    count_activity,
+    escalation_level,
+)
+from vehicles.choices import VehicleStatus
+from vehicles.models import Vehicle
+
+PAGE_SIZE = 30
+WEEK = timedelta(days=7)
+
+# One word for all steps of a trigger; triggers without an entry are called by the name of their rule.
+SHORT_NAMES: dict[str, Promise] = {
+    "first_service": _("First service"),
+    "periodic_service": _("Periodic service"),
+    "policy_end": _("Insurance renewal"),
+    "inspection_end": _("Vehicle inspection"),
+    "warranty_near": _("Warranty ends"),
+    "warranty_end": _("Warranty ends"),
+    "birthday": _("Birthday"),
+    "tier_contact": _("Tier contact"),
+    "silence": _("Wake-up"),
+    "suggested_work": _("Suggested work"),
+}
+
+ChipState = Literal["overdue", "today", "soon", ""]
+
+
+@dataclass(frozen=True)
+class DayCounts:
+    """Customers with something overdue, due today, due in the seven days after; all of them, and their touch points."""
+
+    overdue: int
+    today: int
+    week: int
+    customers: int
+    care: int
+
+
+@dataclass(frozen=True)
+class ReasonChip:
+    """All due reasons of one kind: ``count`` of them, the most urgent ``state``, and the full names for a tooltip."""
+
+    label: str
+    count: int
+    state: ChipState
+    title: str
+
+
+@dataclass(frozen=True)
+class DayRow:
+    """A customer with all reasons due."""
+
+    customer: Customer
+    reasons: list[ReasonChip]
+    vehicle: Vehicle | None
+    vehicle_count: int
+    latest_on: date
+    is_overdue: bool
+    channel: str
+    slot: str
+    last_contact: ContactLog | None
+    attempts: int
+    escalation: int
+    assignees: list[str]
+    sort_key: date
+
+    @property
+    def channel_label(self) -> str:
+        """The channel to try first, in words."""
+        return str(Channel(self.channel).label)
+
+    @property
+    def slot_label(self) -> str:
+        """The preferred time in words; empty when any time will do."""
+        return str(TimeSlot(self.slot).label) if self.slot else ""
+
+
+@dataclass(frozen=True)
+class DayPage:
+    """A page of rows; ``after`` is the cursor of the next page, empty on the last one."""
+
+    rows: list[DayRow]
+    after: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Messages of one rule and day that go out together."""
+
+    store: Store
+    rule_code: str
+    rule_name: str
+    nominal_on: date
+    closes_on: date
+    count: int
+
+
+@dataclass(frozen=True)
+class PersonLoad:
+    """The open work of one person; ``person`` is None for the pool that nobody owns."""
+
+    person: User | None
+    roles: list[str]
+    is_member: bool
+    is_at_work: bool
+    customers: int
+    today: int
+    overdue: int
+    escalated: int
+    contacted: int
+
+
+def escalated(on: date) -> Q:
+    """Match touch points that are overdue for so long that a supervisor has to look (see ``escalation_level``)."""
+    return Q(due_on__lt=on - ESCALATES_AFTER) | Q(priority=URGENT, due_on__lt=on - ESCALATES_AFTER_URGENT)
+
+
+def day_counts(leads: TouchPointQuerySet, *, on: date) -> DayCounts:
+    """Count customers by when their open touch points are due; one query."""
+    counts = leads.order_by().aggregate(
+        overdue=Count("customer", distinct=True, filter=Q(due_on__lt=on)),
+        today=Count("customer", distinct=True, filter=Q(due_on=on)),
+        week=Count("customer", distinct=True, filter=Q(due_on__gt=on, due_on__lte=on + WEEK)),
+        customers=Count("customer", distinct=True),
+        care=Count("pk"),
+    )
+    return DayCounts(**counts)
+
+
+def activity_of(user: User, *, on: date) -> Activity:
+    """Return the 7+3 bar of a person's day (domain §3.7); one query."""
+    return count_activity(ContactLog.objects.for_activity(user, on=on))
+
+
+def waiting_count(user: User, *, now: datetime, on: date) -> int:
+    """Count the customers of a person that come back later: another time was agreed, or nobody answered."""
+    return (
+        TouchPoint.objects.open()
+        .for_contact()
+        .owned_by(user)
+        .filter(opens_on__lte=on, not_before__gt=now)
+        .order_by()
+        .values("customer")
+        .distinct()
+        .count()
+    )
+
+
+def parse_cursor(text: str) -> tuple[date, int] | None:
+    """Return the sort key and customer of a cursor, or None for one that is none."""
+    day, _separator, customer = text.partition("_")
+    try:
+        return date.fromisoformat(day), int(customer)
+    except ValueError:
+        return None
+
+
+SORTS = ("latest", "-latest", "contact", "-contact")
+_NEVER = date(1900, 1, 1)
+
+
+def day_page(
+    leads: TouchPointQuerySet, *, on: date, after: str = "", sort: str = "latest", size: int | None = None
+) -> DayPage:
+    """Return one page of customers, most urgent first (or by ``sort``), keyset-paged by ``after``.
+
+    The latest date allowed is the first end of a window among all that is due to the customer, merged reasons included.
+    The number of queries does not depend on the number of rows.
+    """
+    size = size or PAGE_SIZE
+    keys = leads.order_by().values("customer_id")
+    if sort.removeprefix("-") == "contact":
+        keys = keys.annotate(sort_key=Coalesce(Max("customer__last_effective_contact_on"), _NEVER))
+    else:
+        keys = keys.annotate(
+            sort_key=Least(Min("closes_on"), Min("merged__closes_on", filter=Q(merged__closed_on=None)))
+        )
+    descending = sort.startswith("-")
+    if cursor := parse_cursor(after):
+        past = "lt" if descending else "gt"
+        keys = keys.filter(
+            Q(**{f"sort_key__{past}": cursor[0]}) | Q(sort_key=cursor[0], **{f"customer_id__{past}": cursor[1]})
+        )
+    order = ("-sort_key", "-customer_id") if descending else ("sort_key", "customer_id")
+    found = list(keys.order_by(*order).values_list("customer_id", "sort_key")[: size + 1])
+    page = found[:size]
+    following = f"{page[-1][1].isoformat()}_{page[-1][0]}" if len(found) > size else ""
+    return DayPage(rows=_rows(page, on=on), after=following)
+
+
+def _rows(page: Sequence[tuple[int, date]], *, on: date) -> list[DayRow]:
+    ids = [customer for customer, _key in page]
+    customers = Customer.objects.select_related("store").in_bulk(ids)
+    points: dict[int, list[TouchPoint]] = defaultdict(list)
+    for point in (
+        TouchPoint.objects.live()
+        .for_contact()
+        .filter(customer__in=ids)
+        .select_related("rule", "vehicle__model", "assignee")
+        .order_by("priority", "closes_on", "pk")
+    ):
+        points[point.customer_id].append(point)
+    cars = Vehicle.objects.filter(owner__in=ids, status=VehicleStatus.IN_USE)
+    car_counts = dict(cars.order_by().values_list("owner").annotate(count=Count("pk")))
+    newest_cars = {
+        car.owner_id: car
+        for car in cars.order_by("owner_id", "-delivery_on", "-pk").distinct("owner_id").select_related("model")
+    }
+    last_contacts = {
+        contact.customer_id: contact
+        for contact in ContactLog.objects.filter(customer__in=ids, is_effective=True)
+        .order_by("customer_id", "-at", "-pk")
+        .distinct("customer_id")
+    }
+    return [
+        _row(
+            customers[customer],
+            points[customer],
+            on=on,
+            sort_key=key,
+            newest_car=newest_cars.get(customer),
+            vehicle_count=car_counts.get(customer, 0),
+            last_contact=last_contacts.get(customer),
+        )
+        for customer, key in page
+        if points[customer]
+    ]
+
+
+def _row(
+    customer: Customer,
+    points: Sequence[TouchPoint],
+    *,
+    on: date,
+    sort_key: date,
+    newest_car: Vehicle | None,
+    vehicle_count: int,
+    last_contact: ContactLog | None,
+) -> DayRow:
+    leads = [point for point in points if point.lead_id is None]
+    first = leads[0] if leads else points[0]
+    return DayRow(
+        customer=customer,
+        reasons=reason_chips(points, on=on),
+        vehicle=next((point.vehicle for point in points if point.vehicle_id), newest_car),
+        vehicle_count=vehicle_count,
+        latest_on=min(point.closes_on for point in points),
+        is_overdue=any(point.due_on < on for point in points),
+        channel=preferred_channel(customer, first),
+        slot=customer.preferred_slot,
+        last_contact=last_contact,
+        attempts=max(point.attempts for point in points),
+        escalation=max(escalation_level(point.priority, point.due_on, on=on) for point in points),
+        assignees=sorted({str(point.assignee) for point in leads if point.assignee}),
+        sort_key=sort_key,
+    )
+
+
+def preferred_channel(customer: Customer, lead: TouchPoint) -> str:
+    """Return the channel to try first: the customer's wish, else the plan's, leaving out refused ones."""
+    wishes = (customer.preferred_channel, lead.channel, *lead.rule.channels, Channel.PHONE)
+    return next((c for c in wishes if c and c not in customer.refused_channels), Channel.PHONE)
+
+
+def short_name(point: TouchPoint) -> str:
+    """Return the one or two words by which staff call a reason."""
+    return str(SHORT_NAMES.get(point.rule.trigger) or point.rule.name)
+
+
+def reason_chips(points: Iterable[TouchPoint], *, on: date) -> list[ReasonChip]:
+    """Return the reasons of one customer by kind, in the order of their first touch point."""
+    by_name: dict[str, list[TouchPoint]] = defaultdict(list)
+    for point in points:
+        by_name[short_name(point)].append(point)
+    return [
+        ReasonChip(
+            label=label,
+            count=len(group),
+            state=due_state(min(point.due_on for point in group), on=on),
+            title=" · ".join(f"{point.rule.name} {point.due_on}" for point in group),
+        )
+        for label, group in by_name.items()
+    ]
+
+
+def due_state(due_on: date, *, on: date) -> ChipState:
+    """Say how urgent a due date is."""
+    if due_on < on:
+        return "overdue"
+    if due_on == on:
+        return "today"
+    return "soon" if due_on == on + timedelta(days=1) else ""
+
+
+def batches_for(user: User, *, on: date) -> list[Batch]:
+    """Return the messages to many that may go out now, by store, rule and day; one query."""
+    groups = (
+        batch_points(user, on=on)
+        .order_by()
+        .values("store_id", "rule__code", "rule__name_zh", "rule__name_en", "nominal_on")
+        .annotate(count=Count("pk"), closes_on=Min("closes_on"))
+        .order_by("closes_on", "nominal_on", "rule__code", "store_id")
+    )
+    found = list(groups)
+    stores = Store.objects.in_bulk({group["store_id"] for group in found})
+    return [
+        Batch(
+            store=stores[group["store_id"]],
+            rule_code=group["rule__code"],
+            rule_name=CareRule(name_zh=group["rule__name_zh"], name_en=group["rule__name_en"]).name,
+            nominal_on=group["nominal_on"],
+            closes_on=group["closes_on"],
+            count=group["count"],
+        )
+        for group in found
+    ]
+
+
+def batch_points(user: User, *, on: date) -> TouchPointQuerySet:
+    """Return the open touch points that are handled as messages to many and whose window has come."""
+    return TouchPoint.objects.visible_to(user).open().filter(handling=Handling.BATCH, opens_on__lte=on)
+
+
+def team_of(store: Store) -> QuerySet[Membership]:
+    """Return the people of a store who can be given work, with their roles."""
+    return (
+        Membership.objects.active()
+        .filter(store=store, role__in=STAFF_ROLES | MANAGER_ROLES)
+        .select_related("user")
+        .order_by("role", "user__name", "pk")
+    )
+
+
+def team_loads(leads: TouchPointQuerySet, *, store: Store, on: date) -> list[PersonLoad]:
+    """Return the load of every person of a store, the pool first; ``leads`` are the open touch points to count."""
+    counts = {
+        row["assignee"]: row
+        for row in leads.order_by()
+        .values("assignee")
+        .annotate(
+            customers=Count("customer", distinct=True),
+            today=Count("customer", distinct=True, filter=Q(due_on=on)),
+            overdue=Count("customer", distinct=True, filter=Q(due_on__lt=on)),
+            escalated=Count("customer", distinct=True, filter=escalated(on)),
+        )
+    }
+    memberships = list(team_of(store))
+    roles: dict[int, list[str]] = defaultdict(list)
+    people: dict[int, User] = {}
+    at_work: dict[int, bool] = defaultdict(bool)
+    for membership in memberships:
+        people[membership.user_id] = membership.user
+        roles[membership.user_id].append(membership.get_role_display())
+        at_work[membership.user_id] |= not is_away(membership, on=on)
+    strangers = {pk for pk in counts if pk is not None} - people.keys()
+    for user in User.objects.filter(pk__in=strangers).order_by("name", "pk"):
+        people[user.pk] = user
+    contacted = Counter(
+        dict(
+            ContactLog.objects.filter(by__in=people, on=on)
+            .order_by()
+            .values_list("by")
+            .annotate(count=Count("customer", distinct=True))
+        )
+    )
+    nothing = {"customers": 0, "today": 0, "overdue": 0, "escalated": 0}
+
+    def load(person: User | None) -> PersonLoad:
+        row = counts.get(person.pk if person else None, nothing)
+        return PersonLoad(
+            person=person,
+            roles=roles[person.pk] if person else [],
+            is_member=person is not None and person.pk in at_work,
+            is_at_work=person is None or at_work.get(person.pk, False),
+            contacted=contacted[person.pk] if person else 0,
+            **{key: row[key] for key in nothing},
+        )
+
+    return [load(None), *(load(person) for person in people.values())]
+
+
+def is_away(membership: Membership, *, on: date) -> bool:
+    """Tell whether a person is absent on a day; an open end means until further notice."""
+    return (
+        membership.absent_from is not None
+        and membership.absent_from <= on
+        and (membership.absent_until is None or membership.absent_until >= on)
+    )

@@ -1,0 +1,429 @@
+"""What S2 shows: who the customer is, why to call, and where the caller stands in the day's work."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from django.db.models import Q
+from django.utils import formats, timezone, translation
+from django.utils.functional import Promise
+from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.choices import Language
+from accounts.models import User
+from customers.choices import Channel, CustomerKind, CustomerStatus, DoNotContact, Lifecycle
+from customers.models import ContactPerson, Customer
+from customers.rules import form_of_address, lifecycle_stage
+from followups.choices import NextStepKind
+from followups.models import CareRule, ContactLog, NextStep, QueueLease, TouchPoint
+from followups.queries.day import due_state, preferred_channel
+from followups.querysets import TouchPointQuerySet
+from followups.rules import MESSAGE_CHANNELS
+from followups.strategies import strategies_for
+from followups.talking_points import PointValues, fill_lines
+from vehicles.choices import AgeBand, ServiceKind, VehicleStatus
+from vehicles.models import Vehicle
+from vehicles.rules import age_band
+
+LAST_CONTACTS = 5
+CARS_SHOWN = 6
+# A complaint that was settled this recently is still in the customer's mind: thank first.
+SETTLED_COMPLAINT_DAYS = timedelta(days=90)
+
+# What the anchor date of a trigger is, in words; triggers without an entry just have an anchor date.
+ANCHOR_NAMES: dict[str, Promise] = {
+    "delivery": _("Delivery date"),
+    "first_service": _("First service due"),
+    "periodic_service": _("Periodic service due"),
+    "hand_over": _("Handed over"),
+    "suggested_work": _("Suggested on"),
+    "birthday": _("Birthday"),
+    "festival": _("Festival"),
+    "personal_event": _("Date of the event"),
+    "policy_end": _("Insurance ends"),
+    "inspection_end": _("Inspection valid until"),
+    "warranty_near": _("Warranty end near from"),
+    "warranty_end": _("Warranty ends"),
+    "three_guarantees_end": _("Three guarantees end"),
+    "tier_contact": _("Counted from"),
+    "regular": _("Last effective contact"),
+    "silence": _("Silent since"),
+}
+
+
+@dataclass(frozen=True)
+class Caution:
+    """Something to know before dialling; ``level`` is danger or warning."""
+
+    level: Literal["danger", "warning"]
+    text: str
+
+
+@dataclass(frozen=True)
+class CarFacts:
+    """A car as the caller needs it: ``km_today`` is a forecast, None when nothing is known to forecast from."""
+
+    vehicle: Vehicle
+    age_band: AgeBand | None
+    km_today: int | None
+    next_service_kind: str
+    strategies: list[Promise]
+
+    @property
+    def age_band_label(self) -> str:
+        """The age band in the reader's language."""
+        return str(self.age_band.label) if self.age_band else ""
+
+
+@dataclass(frozen=True)
+class CardReason:
+    """One due reason with its talking points in the reader's language."""
+
+    point: TouchPoint
+    state: str
+    anchor_name: str
+    points: list[str]
+
+
+@dataclass(frozen=True)
+class CustomerMessage:
+    """A text to copy, in the customer's language."""
+
+    text: str
+    language: str
+    language_name: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The caller's day: customers contacted so far and those still to call."""
+
+    contacted: int
+    remaining: int
+
+    @property
+    def total(self) -> int:
+        """All customers of the day."""
+        return self.contacted + self.remaining
+
+    @property
+    def position(self) -> int:
+        """The place of the customer on screen."""
+        return min(self.contacted + 1, self.total) if self.total else 1
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What was just saved: whose, in a sentence, and what became of the steps for other desks."""
+
+    customer_id: int
+    sentence: str
+    steps: list[str]
+
+
+@dataclass(frozen=True)
+class QueueCard:
+    """One customer on the screen of the guided queue."""
+
+    customer: Customer
+    address: str
+    lifecycle: Lifecycle
+    persons: list[ContactPerson]
+    cautions: list[Caution]
+    cars: list[CarFacts]
+    more_cars: int
+    contacts: list[ContactLog]
+    open_steps: list[NextStep]
+    reasons: list[CardReason]
+    message: CustomerMessage
+    channel: str
+    lease: QueueLease | None
+
+    @property
+    def points(self) -> list[TouchPoint]:
+        """The touch points that can be ticked."""
+        return [reason.point for reason in self.reasons]
+
+    @property
+    def wants_message(self) -> bool:
+        """Whether the plan would have one of the reasons settled by a message."""
+        return any(point.channel in MESSAGE_CHANNELS for point in self.points)
+
+    @property
+    def channel_label(self) -> str:
+        """The channel to try first, in words."""
+        return str(Channel(self.channel).label)
+
+    @property
+    def strategies(self) -> list[str]:
+        """What to keep in mind, once each, for the first car spoken about."""
+        return [str(text) for text in self.cars[0].strategies] if self.cars else []
+
+
+def progress_of(user: User, leads: TouchPointQuerySet, *, on: date) -> Progress:
+    """Return where a person stands in the day's work; ``leads`` are the touch points still to work off. Two queries."""
+    return Progress(
+        contacted=ContactLog.objects.filter(by=user, on=on).order_by().values("customer").distinct().count(),
+        remaining=leads.order_by().values("customer").distinct().count(),
+    )
+
+
+# Who takes over what a contact asks for, said at once so that nobody waits for something that was never passed on.
+STEP_SENTENCES: dict[str, Promise] = {
+    NextStepKind.APPOINTMENT: _("The wished visit is noted; the service desk confirms it."),
+    NextStepKind.COMPLAINT: _("The complaint is noted; the complaint desk picks it up."),
+    NextStepKind.REFERRAL: _("The referral is noted; the sales desk calls the friend."),
+    NextStepKind.LEAD: _("The trade-in wish is noted; the sales desk picks it up."),
+    NextStepKind.NUMBER_CORRECTION: _("The number has to be corrected; the task is on the customer's file."),
+    NextStepKind.OWNER_CORRECTION: _("The owner has to be corrected; the task is on the customer's file."),
+}
+
+
+def saved_contact(log: ContactLog) -> Saved:
+    """Return what to say about a contact that was just saved; one query."""
+    kinds = log.next_steps.order_by("pk").values_list("kind", flat=True)
+    return Saved(
+        customer_id=log.customer_id,
+        sentence=gettext("Saved: %(customer)s · %(outcome)s")
+        % {"customer": log.customer.name, "outcome": log.get_outcome_display()},
+        steps=[str(STEP_SENTENCES[kind]) for kind in kinds if kind in STEP_SENTENCES],
+    )
+
+
+def queue_card(customer: Customer, *, user: User, now: datetime) -> QueueCard:
+    """Return everything the guided queue says about a customer, in the active language.
+
+    ``customer`` comes with its ``store``. The number of queries is fixed: nine, however much there is to say.
+    """
+    today = timezone.localdate(now)
+    points = card_points(customer)
+    cars, more_cars = _cars(customer, points, on=today)
+    contacts = list(
+        ContactLog.objects.filter(customer=customer)
+        .select_related("by")
+        .prefetch_related("touch_points__rule")
+        .order_by("-at", "-pk")[:LAST_CONTACTS]
+    )
+    steps = list(
+        NextStep.objects.filter(customer=customer)
+        .filter(Q(done_at=None) | Q(kind=NextStepKind.COMPLAINT, done_at__gte=now - SETTLED_COMPLAINT_DAYS))
+        .order_by("-created_at", "-pk")
+    )
+    first_services = [
+        car.vehicle.next_service_on
+        for car in cars
+        if car.vehicle.next_service_kind == ServiceKind.FIRST and car.vehicle.next_service_on
+    ]
+    return QueueCard(
+        customer=customer,
+        address=address_of(customer, language=translation.get_language() or ""),
+        lifecycle=lifecycle_stage(
+            on=today,
+            last_delivery_on=customer.last_delivery_on,
+            last_visit_on=customer.last_visit_on,
+            last_effective_contact_on=customer.last_effective_contact_on,
+            first_service_due_on=max(first_services, default=None),
+        ),
+        persons=list(customer.contact_persons.order_by("-is_main", "pk")),
+        cautions=_cautions(customer, contacts=contacts, steps=steps, on=today),
+        cars=cars,
+        more_cars=more_cars,
+        contacts=contacts,
+        open_steps=[step for step in steps if step.done_at is None],
+        reasons=[_reason(point, customer=customer, cars=cars, user=user, on=today) for point in points],
+        message=_message(points, customer=customer, cars=cars, user=user),
+        channel=preferred_channel(customer, points[0]) if points else Channel.PHONE,
+        lease=QueueLease.objects.filter(customer=customer, expires_at__gt=now).select_related("holder").first(),
+    )
+
+
+def card_points(customer: Customer) -> list[TouchPoint]:
+    """Return what is due to a customer, leads first, each with what the store's own plan says about it; two queries."""
+    points = list(
+        TouchPoint.objects.live()
+        .for_contact()
+        .filter(customer=customer)
+        .select_related("rule", "vehicle__model")
+        .order_by("pk")
+    )
+    own = {
+        rule.code: rule
+        for rule in CareRule.objects.own_of(customer.store_id, codes={point.rule.code for point in points})
+    }
+    for point in points:
+        # Filed under the group's rule; the store's own version says what is said.
+        point.rule = own.get(point.rule.code, point.rule)
+    return sorted(points, key=lambda point: (point.lead_id is not None, point.priority, point.closes_on, point.pk))
+
+
+def card_cars(customer: Customer) -> list[Vehicle]:
+    """Return the cars that a customer uses, the newest first; one query."""
+    return list(
+        Vehicle.objects.filter(owner=customer, status=VehicleStatus.IN_USE)
+        .select_related("model")
+        .order_by("-delivery_on", "-pk")
+    )
+
+
+def address_of(customer: Customer, *, language: str) -> str:
+    """Return how a customer is spoken to in a language: 王先生, Ms Wang."""
+    return form_of_address(
+        customer.name,
+        salutation=customer.salutation,
+        kind=customer.kind,
+        in_english=language.startswith(Language.ENGLISH),
+    )
+
+
+def forecast_km(vehicle: Vehicle, *, on: date) -> int | None:
+    """Return the mileage to expect on a day, to the nearest hundred; None without a reading or a daily rate."""
+    if vehicle.odometer_km is None or vehicle.odometer_on is None or vehicle.daily_km is None:
+        return None
+    driven = Decimal(max((on - vehicle.odometer_on).days, 0)) * vehicle.daily_km
+    return round(vehicle.odometer_km + int(driven), -2)
+
+
+def _cars(customer: Customer, points: Sequence[TouchPoint], *, on: date) -> tuple[list[CarFacts], int]:
+    """The cars spoken about come first; of a big fleet only the first few are shown."""
+    cars = card_cars(customer)
+    spoken_about = {point.vehicle_id for point in points}
+    cars.sort(key=lambda car: car.pk not in spoken_about)
+    return [_car_facts(car, on=on) for car in cars[:CARS_SHOWN]], max(len(cars) - CARS_SHOWN, 0)
+
+
+def _car_facts(car: Vehicle, *, on: date) -> CarFacts:
+    km_today = forecast_km(car, on=on)
+    band = age_band(
+        on=on,
+        from_on=car.warranty_from_on or car.delivery_on or car.purchase_on,
+        warranty_ends_on=car.warranty_ends_on,
+        km=km_today if km_today is not None else car.odometer_km,
+        warranty_km=car.warranty_km,
+    )
+    return CarFacts(
+        vehicle=car,
+        age_band=band,
+        km_today=km_today,
+        next_service_kind=car.get_next_service_kind_display() if car.next_service_kind else "",
+        strategies=strategies_for(age_band=band, use=car.use),
+    )
+
+
+def _reason(point: TouchPoint, *, customer: Customer, cars: Sequence[CarFacts], user: User, on: date) -> CardReason:
+    values = point_values(
+        point, customer=customer, cars=cars, adviser=str(user), language=translation.get_language() or ""
+    )
+    return CardReason(
+        point=point,
+        state=due_state(point.due_on, on=on),
+        anchor_name=str(ANCHOR_NAMES.get(point.rule.trigger) or _("Anchor date")),
+        points=fill_lines(point.rule.points, values),
+    )
+
+
+def point_values(
+    point: TouchPoint, *, customer: Customer, cars: Sequence[CarFacts], adviser: str, language: str
+) -> PointValues:
+    """Return what the placeholders of a touch point's rule stand for, in a language.
+
+    ``{date}`` is the fact that the promise hangs on (the policy's end, the forecast service date), not the day to call.
+    A customer without a known car is asked about "your car".
+    """
+    with translation.override(language):
+        car = point.vehicle or (cars[0].vehicle if cars else None)
+        model = car.model.series if car is not None and car.model else pgettext("in a sentence", "your car")
+        day = point.anchor_on
+        if point.rule.trigger == "warranty_near" and point.vehicle and point.vehicle.warranty_ends_on:
+            day = point.vehicle.warranty_ends_on
+        return PointValues(
+            customer=address_of(customer, language=language),
+            model=model,
+            plate=car.plate if car is not None and car.plate else gettext("no plate yet"),
+            date=spoken_date(day),
+            store=customer.store.name,
+            adviser=adviser,
+        )
+
+
+def spoken_date(day: date) -> str:
+    """Return a date as one says it in the active language: 2026年12月3日, 3 December 2026."""
+    return formats.date_format(day, pgettext("format of a spoken date", "j F Y"))
+
+
+def _message(
+    points: Sequence[TouchPoint], *, customer: Customer, cars: Sequence[CarFacts], user: User
+) -> CustomerMessage:
+    """The texts of the reasons that the plan wants as a message; else a line that says who tried to call, and why."""
+    language = customer.language
+    in_english = language.startswith(Language.ENGLISH)
+    texts = []
+    for point in points:
+        if point.channel in MESSAGE_CHANNELS:
+            template = point.rule.points_en if in_english else point.rule.points_zh
+            values = point_values(point, customer=customer, cars=cars, adviser=str(user), language=language)
+            texts += fill_lines(template, values)
+    with translation.override(language):
+        if not texts:
+            texts = [
+                gettext(
+                    "Hello %(customer)s, this is %(adviser)s of %(store)s. I could not reach you by phone; "
+                    "when may I call you?"
+                )
+                % {
+                    "customer": address_of(customer, language=language),
+                    "adviser": str(user),
+                    "store": customer.store.name,
+                }
+            ]
+    return CustomerMessage(text="\n".join(texts), language=language, language_name=str(Language(language).label))
+
+
+def _cautions(
+    customer: Customer, *, contacts: Iterable[ContactLog], steps: Iterable[NextStep], on: date
+) -> list[Caution]:
+    found = []
+    if customer.status != CustomerStatus.ACTIVE:
+        found.append(Caution("danger", gettext("Do not call: %s") % customer.get_status_display()))
+    for step in steps:
+        if step.kind != NextStepKind.COMPLAINT:
+            continue
+        day = timezone.localdate(step.created_at)
+        if step.done_at is None:
+            found.append(
+                Caution(
+                    "danger",
+                    gettext("Open complaint (%(severity)s) of %(day)s: %(words)s")
+                    % {"severity": step.get_severity_display(), "day": day, "words": step.detail or "—"},
+                )
+            )
+        else:
+            found.append(Caution("warning", gettext("The complaint of %s is settled: give thanks first") % day))
+    if customer.do_not_contact != DoNotContact.NONE:
+        found.append(
+            Caution(
+                "danger",
+                " · ".join(
+                    part
+                    for part in (
+                        f"{gettext('Do not contact')}: {customer.get_do_not_contact_display()}",
+                        customer.do_not_contact_reason,
+                    )
+                    if part
+                ),
+            )
+        )
+    if customer.is_mobile_wrong:
+        found.append(Caution("danger", gettext("The number is marked as wrong: ask for the right one")))
+    elif not customer.mobile and customer.kind == CustomerKind.PERSON:
+        found.append(Caution("warning", gettext("No mobile number on file")))
+    if customer.refused_channels:
+        channels = ", ".join(str(Channel(channel).label) for channel in customer.refused_channels)
+        found.append(Caution("warning", gettext("Refused channels: %s") % channels))
+    last = next((contact for contact in contacts if not contact.is_inbound), None)
+    if last is not None and on - last.on <= timedelta(days=1):
+        words = gettext("Contacted today: %s") if last.on == on else gettext("Contacted yesterday: %s")
+        found.append(Caution("warning", words % f"{last.get_outcome_display()} · {last.by or ''}"))
+    return found

@@ -1,0 +1,176 @@
+"""Messages to many: festival greetings and season tips, sent with the store's own tool and marked here."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Min
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.models import Store, User
+from customers.actions import log_data_access
+from customers.choices import PersonalDataField
+from followups.actions.contacts import CannotRecordContact, mark_batch_sent
+from followups.actions.leases import local_now
+from followups.forms import BatchForm
+from followups.models import CareRule
+from followups.permissions import can_send_batch
+from followups.queries.batch import (
+    BatchMessage,
+    batch_channels,
+    batch_messages,
+    batch_page,
+    batch_samples,
+    rule_of_batch,
+)
+from followups.queries.day import batch_points, batches_for
+from followups.querysets import TouchPointQuerySet
+from followups.views.requests import StaffRequest
+
+
+@require_safe
+def batch_list(request: StaffRequest) -> HttpResponse:
+    """Every batch whose day has come."""
+    return render(request, "followups/batch_list.html", {"batches": batches_for(request.user, on=_today(request.user))})
+
+
+@require_safe
+def batch_detail(request: StaffRequest, store: str, rule: str, nominal_on: str) -> HttpResponse:
+    """One batch: its text, and whom it goes to."""
+    batch = _batch(request.user, store, rule, nominal_on)
+    return _show(request, batch, BatchForm(channels=batch_channels(batch.rule)))
+
+
+@require_POST
+def batch_send(request: StaffRequest, store: str, rule: str, nominal_on: str) -> HttpResponse:
+    """Mark the ticked customers of the page, or all but the un-ticked ones, as written to."""
+    batch = _batch_to_send(request.user, store, rule, nominal_on)
+    form = BatchForm(request.POST, channels=batch_channels(batch.rule))
+    if not form.is_valid():
+        return _show(request, batch, form, status=422)
+    try:
+        result = mark_batch_sent(
+            touch_points=form.chosen(batch.points),
+            by=request.user,
+            now=timezone.now(),
+            channel=form.cleaned_data["channel"],
+        )
+    except CannotRecordContact as error:
+        form.add_error("channel", str(error))
+        return _show(request, batch, form, status=422)
+    words = ngettext("Marked as sent: %(count)d customer.", "Marked as sent: %(count)d customers.", result.customers)
+    messages.success(request, words % {"count": result.customers})
+    if result.held_back:
+        words = ngettext(
+            "%(count)d was left out: the customer does not want it.",
+            "%(count)d were left out: the customers do not want it.",
+            result.held_back,
+        )
+        messages.warning(request, words % {"count": result.held_back})
+    if batch.points.exists():
+        return redirect("followups:batch_detail", store, rule, nominal_on)
+    return redirect("followups:batch_list")
+
+
+@require_POST
+def batch_export(request: StaffRequest, store: str, rule: str, nominal_on: str) -> StreamingHttpResponse:
+    """The batch as a file for the sending tool: number and text, one line a customer. Every number taken is logged."""
+    batch = _batch_to_send(request.user, store, rule, nominal_on)
+    log_data_access(
+        customers=batch.points.order_by().values_list("customer_id", flat=True).distinct(),
+        field=PersonalDataField.MOBILE,
+        by=request.user,
+        at=timezone.now(),
+        reason=_("Export of messages: %(rule)s %(day)s") % {"rule": rule, "day": nominal_on},
+    )
+    rows = batch_messages(batch.points, rule=batch.rule)
+    response = StreamingHttpResponse(_lines(rows), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="messages-{store}-{rule}-{nominal_on}.csv"'
+    return response
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """The open touch points of one batch that a user may see, and the rule behind them."""
+
+    store: Store
+    rule: CareRule
+    nominal_on: date
+    points: TouchPointQuerySet
+    may_send: bool
+
+    @property
+    def address(self) -> list[str]:
+        return [self.store.code, self.rule.code, self.nominal_on.isoformat()]
+
+
+def _today(user: User) -> date:
+    return local_now(user, timezone.now()).date()
+
+
+def _batch(user: User, store_code: str, rule_code: str, nominal_on: str) -> _Batch:
+    try:
+        day = date.fromisoformat(nominal_on)
+    except ValueError as error:
+        raise Http404 from error
+    store = get_object_or_404(Store, code=store_code)
+    points = batch_points(user, on=_today(user)).filter(store=store, rule__code=rule_code, nominal_on=day)
+    rule = rule_of_batch(points)
+    if rule is None:
+        raise Http404
+    return _Batch(store, rule, day, points, may_send=can_send_batch(user, [store.pk]))
+
+
+def _batch_to_send(user: User, store_code: str, rule_code: str, nominal_on: str) -> _Batch:
+    batch = _batch(user, store_code, rule_code, nominal_on)
+    if not batch.may_send:
+        raise PermissionDenied
+    return batch
+
+
+def _show(request: StaffRequest, batch: _Batch, form: BatchForm, *, status: int = 200) -> HttpResponse:
+    totals = batch.points.order_by().aggregate(count=Count("pk"), closes_on=Min("closes_on"))
+    context: dict[str, Any] = {
+        "store": batch.store,
+        "rule": batch.rule,
+        "nominal_on": batch.nominal_on,
+        "closes_on": totals["closes_on"],
+        "count": totals["count"],
+        "samples": batch_samples(batch.points, rule=batch.rule),
+        "page": batch_page(batch.points, rule=batch.rule, after=request.GET.get("after", "")),
+        "form": form,
+        "may_send": batch.may_send,
+        "send_url": reverse("followups:batch_send", args=batch.address),
+        "export_url": reverse("followups:batch_export", args=batch.address),
+    }
+    return render(request, "followups/batch_detail.html", context, status=status)
+
+
+class _Echo:
+    """Gives each written line back instead of keeping it: the file is never in memory as a whole."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _lines(rows: Iterator[BatchMessage]) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield "\ufeff"  # spreadsheet programs read the file as UTF-8 with this mark only
+    yield writer.writerow([_("Customer no."), _("Name"), _("Mobile"), _("Language"), _("Text")])
+    for row in rows:
+        yield writer.writerow([row.number, _plain(row.name), row.mobile, row.language, _plain(row.text)])
+
+
+def _plain(text: str) -> str:
+    """A cell that begins like a formula is shown as text, never run."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

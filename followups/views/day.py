@@ -1,0 +1,274 @@
+"""S1: what a person has to do today, and for managers what the team has."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.choices import Role
+from accounts.models import Store, User
+from accounts.permissions import MANAGER_ROLES, can_see_jobs, can_work_tasks, has_role, memberships_of
+from followups.actions.assignments import CannotAssign, assign
+from followups.actions.leases import local_now
+from followups.filters import DUE_TODAY, DUE_WEEK, POOL, Chip, DayFilters, Menu, chips_for, menus_for
+from followups.forms import AssignForm
+from followups.models import TouchPoint
+from followups.permissions import can_assign, can_take_from_pool
+from followups.queries.day import activity_of, batches_for, day_counts, day_page, team_loads, team_of, waiting_count
+from followups.querysets import QueueFilters, TouchPointQuerySet
+from followups.rules import local_time
+from followups.views.requests import StaffRequest
+
+
+@require_safe
+def day(request: StaffRequest) -> HttpResponse:
+    """The page where staff land: counts, the big button, and one row a customer."""
+    user = request.user
+    if not can_work_tasks(user):
+        return _start_elsewhere(user)
+    now = timezone.now()
+    here = local_now(user, now)
+    today = here.date()
+    filters = DayFilters.from_query(request.GET)
+    everything = TouchPoint.objects.for_queue(
+        user, now=now, today=today, filters=QueueFilters(includes_pool=filters.queue.includes_pool)
+    )
+    leads = filters.narrow(TouchPoint.objects.for_queue(user, now=now, today=today, filters=filters.queue), on=today)
+    menus = menus_for(filters)
+    context = {
+        "greeting": _greeting(here, user),
+        "counts": day_counts(everything, on=today),
+        "waiting": waiting_count(user, now=now, on=today),
+        "activity": activity_of(user, on=today),
+        "batches": batches_for(user, on=today),
+        "page": day_page(leads, on=today, after=request.GET.get("after", ""), sort=filters.sort),
+        "filters": filters,
+        "queue_query": filters.queue_query(),
+        "is_today": filters.due == DUE_TODAY,
+        "is_week": filters.due == DUE_WEEK,
+        "urls": {
+            "overdue": _address(request, overdue="1", due=None),
+            "today": _address(request, due=DUE_TODAY, overdue=None),
+            "week": _address(request, due=DUE_WEEK, overdue=None),
+        },
+        "own_label": _("Mine"),
+        "shown_count": None,
+        "pool_url": _address(request, pool="1") if can_take_from_pool(user) and not filters.queue.includes_pool else "",
+        "today": today,
+    }
+    return render(request, "followups/day.html", context | _list_context(request, filters, menus))
+
+
+@require_safe
+def team(request: StaffRequest) -> HttpResponse:
+    """The load of every person of a store, what nobody owns, and the customers behind the numbers."""
+    user = request.user
+    stores = _stores_of(user)
+    if not stores:
+        raise PermissionDenied
+    store = _chosen_store(request, stores)
+    now = timezone.now()
+    today = local_time(now, store.time_zone).date()
+    filters = DayFilters.from_query(request.GET)
+    ready = _team_leads(user, store, now=now, today=today)
+    leads = filters.narrow(ready.matching(filters.queue, today=today), on=today)
+    menus = menus_for(filters)
+    loads = team_loads(ready, store=store, on=today)
+    owner_name = next(
+        (str(load.person) for load in loads if load.person and str(load.person.pk) == filters.owner), filters.owner
+    )
+    context = {
+        "store": store,
+        "stores": stores,
+        "loads": [
+            (load, _address(request, owner=load.person.pk if load.person else POOL, store=store.code)) for load in loads
+        ],
+        "people": [(load.person, load.is_at_work) for load in loads if load.person and load.is_member],
+        "escalated": sum(load.escalated for load in loads),
+        "escalated_url": _address(request, escalated="1", store=store.code),
+        "page": day_page(leads, on=today, after=request.GET.get("after", ""), sort=filters.sort),
+        "filters": filters,
+        "may_assign": can_assign(user, store.pk),
+        "shown_count": None,
+        "today": today,
+    }
+    return render(
+        request, "followups/team.html", context | _list_context(request, filters, menus, owner_name=owner_name)
+    )
+
+
+@require_POST
+def team_assign(request: StaffRequest) -> HttpResponse:
+    """Give the ticked customers of a store to one person, or put them into the pool."""
+    user = request.user
+    stores = [store for store in _stores_of(user) if can_assign(user, store.pk)]
+    if not stores:
+        raise PermissionDenied
+    store = _chosen_store(request, stores)
+    now = timezone.now()
+    ready = _team_leads(user, store, now=now, today=local_time(now, store.time_zone).date())
+    ids = [int(pk) for pk in request.POST.getlist("customers") if pk.isdecimal()]
+    leads = ready.filter(customer__in=ids)
+    people = {membership.user_id: membership.user for membership in team_of(store)}
+    form = AssignForm(
+        request.POST,
+        people=[(pk, str(person)) for pk, person in people.items()],
+        customers=leads.order_by().values_list("customer_id", flat=True).distinct(),
+    )
+    if not form.is_valid():
+        for errors in form.errors.values():
+            messages.error(request, str(errors[0]))
+        return redirect(_back_to_team(request, store))
+    choice = form.cleaned_data["to"]
+    to = None if choice == AssignForm.POOL else User.objects.get(pk=choice)
+    points = leads.order_by("pk").values_list("pk", flat=True)
+    try:
+        assign(touch_points=list(points), to=to, by=user)
+    except CannotAssign as error:
+        messages.error(request, str(error))
+    else:
+        count = len(form.cleaned_data["customers"])
+        words = ngettext(
+            "%(count)d customer now belongs to %(person)s.", "%(count)d customers now belong to %(person)s.", count
+        )
+        messages.success(request, words % {"count": count, "person": to or _("the pool")})
+    return redirect(_back_to_team(request, store))
+
+
+def _start_elsewhere(user: User) -> HttpResponse:
+    """Who calls nobody lands where their work is."""
+    if _stores_of(user):
+        return redirect("followups:team")
+    if can_see_jobs(user):
+        return redirect("followups:job_list")
+    raise PermissionDenied
+
+
+def _stores_of(user: User) -> list[Store]:
+    """The stores whose team a user may look at: managers theirs, the group and the auditor all."""
+    if has_role(user, Role.GROUP_MANAGER, Role.AUDITOR):
+        return list(Store.objects.active().order_by("code"))
+    stores = {m.store_id: m.store for m in memberships_of(user) if m.role in MANAGER_ROLES and m.store is not None}
+    return sorted(stores.values(), key=lambda store: store.code)
+
+
+def _chosen_store(request: StaffRequest, stores: list[Store]) -> Store:
+    code = request.GET.get("store") or request.POST.get("store")
+    if not code:
+        return stores[0]
+    for store in stores:
+        if store.code == code:
+            return store
+    raise Http404
+
+
+def _team_leads(user: User, store: Store, *, now: datetime, today: date) -> TouchPointQuerySet:
+    return TouchPoint.objects.visible_to(user).filter(store=store).ready(now=now, today=today)
+
+
+def _back_to_team(request: StaffRequest, store: Store) -> str:
+    """Where the list was: the address that the form carries, if it is one of ours."""
+    address = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(address, allowed_hosts={request.get_host()}):
+        return address
+    return f"{reverse('followups:team')}?store={store.code}"
+
+
+def _greeting(here: datetime, user: User) -> str:
+    if here.hour < 12:
+        words = _("Good morning, %(name)s")
+    elif here.hour < 18:
+        words = _("Good afternoon, %(name)s")
+    else:
+        words = _("Good evening, %(name)s")
+    return words % {"name": user}
+
+
+def _query(request: StaffRequest) -> QueryDict:
+    query = request.GET.copy()
+    query.pop("after", None)
+    return query
+
+
+def _address(request: StaffRequest, **changes: Any) -> str:
+    query = _query(request)
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value is not None:
+            query[name] = str(value)
+    return f"?{query.urlencode()}"
+
+
+@dataclass(frozen=True)
+class ChipLink:
+    """An active filter with the address that takes it away."""
+
+    label: str
+    remove_url: str
+
+
+@dataclass(frozen=True)
+class OptionLink:
+    """A filter with the address that adds it, or takes it away when it is on."""
+
+    label: str
+    is_on: bool
+    url: str
+
+
+@dataclass(frozen=True)
+class MenuLinks:
+    """A menu of filters."""
+
+    label: str
+    options: list[OptionLink]
+
+
+def _list_context(
+    request: StaffRequest, filters: DayFilters, menus: list[Menu], *, owner_name: str = ""
+) -> dict[str, Any]:
+    """The addresses around a list: each filter on or off, each head sorted by."""
+    return {
+        "chips": [_chip_link(request, chip) for chip in chips_for(filters, menus, owner_name=owner_name)],
+        "menus": [
+            MenuLinks(
+                menu.label,
+                [
+                    OptionLink(option.label, option.is_on, _toggled(request, menu.name, option.value, option.is_on))
+                    for option in menu.options
+                ],
+            )
+            for menu in menus
+        ],
+        "sort_urls": {
+            "latest": _address(request, sort="-latest" if filters.sort == "latest" else None),
+            "latest_state": _sort_state(filters.sort, "latest"),
+            "contact": _address(request, sort="-contact" if filters.sort == "contact" else "contact"),
+            "contact_state": _sort_state(filters.sort, "contact"),
+        },
+    }
+
+
+def _sort_state(sort: str, name: str) -> str:
+    return {name: "ascending", f"-{name}": "descending"}.get(sort, "none")
+
+
+def _chip_link(request: StaffRequest, chip: Chip) -> ChipLink:
+    return ChipLink(chip.label, _toggled(request, chip.name, chip.value, is_on=True))
+
+
+def _toggled(request: StaffRequest, name: str, value: str, is_on: bool) -> str:
+    query = _query(request)
+    values = [other for other in query.getlist(name) if other != value]
+    query.setlist(name, values if is_on else [*values, value])
+    return f"?{query.urlencode()}"

@@ -1,0 +1,291 @@
+"""S2: the guided queue. One customer at a time; saving answers with the next one."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.models import User
+from accounts.permissions import can_work_tasks
+from customers.actions import log_data_access
+from customers.choices import PersonalDataField
+from customers.models import ContactPerson, Customer
+from followups.actions.contacts import CannotRecordContact, record_contact, skip
+from followups.actions.leases import CannotClaimCustomer, claim, claim_next, local_now, release
+from followups.filters import DayFilters
+from followups.forms import PANEL_OF_OUTCOME, QueueForm, SkipForm
+from followups.models import TouchPoint
+from followups.permissions import can_work
+from followups.queries.queue import Saved, card_cars, card_points, progress_of, queue_card, saved_contact
+from followups.rules import OUTCOMES, local_time
+from followups.views.requests import StaffRequest
+from vehicles.models import Vehicle
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def queue_start(request: StaffRequest) -> HttpResponse:
+    """Take the next customer and show the card. A GET (a sign-in that came in between) leads to the day's page."""
+    if request.method != "POST":
+        return redirect("followups:day")
+    if not can_work_tasks(request.user):
+        raise PermissionDenied
+    customer = claim_next(by=request.user, now=timezone.now(), filters=_filters(request).queue)
+    if customer is None:
+        messages.info(request, _("Nobody is left to call now. Well done."))
+        return redirect("followups:day")
+    return redirect(_card_address(request, customer))
+
+
+@require_GET
+def queue_card_show(request: StaffRequest, customer: int) -> HttpResponse:
+    """The card of a customer. Looking keeps nobody: the page asks for the lease itself, or by its button."""
+    return _show(request, _customer(request.user, customer))
+
+
+@require_POST
+def queue_claim(request: StaffRequest, customer: int) -> HttpResponse:
+    """Keep a customer for the user, or for longer."""
+    found = _customer_to_work(request.user, customer)
+    try:
+        claim(customer=found, by=request.user, now=timezone.now())
+    except CannotClaimCustomer as error:
+        if request.htmx:
+            response = _show(request, found)
+            response["HX-Retarget"] = "#queue"
+            response["HX-Reswap"] = "outerHTML"
+            return response
+        messages.warning(request, str(error))
+        return redirect(_card_address(request, found))
+    if request.htmx:
+        return _render(request, found, part="lease")
+    return redirect(_card_address(request, found))
+
+
+@require_POST
+def queue_save(request: StaffRequest, customer: int) -> HttpResponse:
+    """Record what happened and answer with the next card; a form with mistakes comes back as it was, with 422."""
+    found = _customer_to_work(request.user, customer)
+    now = timezone.now()
+    form = _form(found, card_points(found), card_cars(found), data=request.POST)
+    if form.is_valid():
+        try:
+            log = record_contact(customer=found, by=request.user, now=now, **form.contact())
+        except CannotRecordContact as error:
+            form.add_refusal(error)
+        else:
+            return _next(request, saved_contact(log))
+    return _show(request, found, form=form, status=422)
+
+
+@require_POST
+def queue_skip(request: StaffRequest, customer: int) -> HttpResponse:
+    """Put a customer off for a while, with a reason, and go on to the next."""
+    found = _customer_to_work(request.user, customer)
+    form = SkipForm(request.POST)
+    if not form.is_valid():
+        return _show(request, found, skip_form=form, status=422)
+    try:
+        log = skip(customer=found, by=request.user, now=timezone.now(), reason=form.words)
+    except CannotRecordContact as error:
+        form.add_error(None, str(error))
+        return _show(request, found, skip_form=form, status=422)
+    return _next(request, saved_contact(log))
+
+
+@require_POST
+def queue_release(request: StaffRequest, customer: int) -> HttpResponse:
+    """Give a customer back and return to the day's page."""
+    release(customer=_customer_to_work(request.user, customer), by=request.user)
+    return redirect(_day_address(request))
+
+
+@require_POST
+def queue_call(request: StaffRequest, customer: int) -> HttpResponse:
+    """Show a number to dial: the customer's, or a contact person's. The look is logged before the number is shown."""
+    found = _customer_to_work(request.user, customer)
+    person_id = request.POST.get("person", "")
+    person = get_object_or_404(found.contact_persons, pk=person_id) if person_id.isdecimal() else None
+    log_data_access(
+        customers=[found.pk],
+        field=PersonalDataField.MOBILE,
+        by=request.user,
+        at=timezone.now(),
+        reason=_("Call in the guided queue") + (f" · {person.name}" if person else ""),
+    )
+    if request.htmx:
+        phone = Phone.of(person or found, is_shown=True)
+        return render(request, "followups/_queue_phone.html", {"customer": found, "phone": phone})
+    return _show(request, found, shown_phone=person.pk if person else 0)
+
+
+@dataclass(frozen=True)
+class Phone:
+    """A number on the card: masked until it is asked for. ``person`` is empty for the customer's own."""
+
+    person: int | str
+    name: str
+    masked: str
+    number: str
+
+    @classmethod
+    def of(cls, whose: Customer | ContactPerson, *, is_shown: bool) -> "Phone":
+        """Return the number of a customer or contact person, in clear only if it is shown."""
+        return cls(
+            person=whose.pk if isinstance(whose, ContactPerson) else "",
+            name=f"{whose.name} {whose.role}".strip() if isinstance(whose, ContactPerson) else "",
+            masked=whose.masked_mobile,
+            number=whose.mobile if is_shown else "",
+        )
+
+
+def _customer(user: User, pk: int) -> Customer:
+    """The customer, if the user may open the file or was given one of the open touch points; else 404."""
+    given = TouchPoint.objects.open().owned_by(user).filter(customer=OuterRef("pk"))
+    visible = Customer.objects.visible_to(user).values("pk")
+    return get_object_or_404(
+        Customer.objects.filter(Q(pk__in=visible) | Exists(given)).select_related(
+            "store", "sales_consultant", "service_adviser", "care_specialist"
+        ),
+        pk=pk,
+    )
+
+
+def _customer_to_work(user: User, pk: int) -> Customer:
+    customer = _customer(user, pk)
+    if not can_work(user, customer):
+        raise PermissionDenied
+    return customer
+
+
+def _filters(request: StaffRequest) -> DayFilters:
+    return DayFilters.from_query(request.GET)
+
+
+def _with_query(request: StaffRequest, address: str) -> str:
+    query = _filters(request).queue_query()
+    return f"{address}?{query}" if query else address
+
+
+def _card_address(request: StaffRequest, customer: Customer) -> str:
+    return _with_query(request, reverse("followups:queue_card", args=[customer.pk]))
+
+
+def _day_address(request: StaffRequest) -> str:
+    return _with_query(request, reverse("followups:day"))
+
+
+def _form(
+    customer: Customer, points: list[TouchPoint], cars: list[Vehicle], *, channel: str = "", data: Any = None
+) -> QueueForm:
+    return QueueForm(
+        data,
+        points=points,
+        cars=cars,
+        on=local_time(timezone.now(), customer.store.time_zone).date(),
+        time_zone=customer.store.time_zone,
+        initial={
+            "submission": uuid4(),
+            "channel": channel,
+            "touch_points": [point.pk for point in points],
+            "vehicle": next((point.vehicle_id for point in points if point.vehicle_id), None),
+        },
+    )
+
+
+def _next(request: StaffRequest, saved: Saved) -> HttpResponse:
+    """Answer a saved card: the next one at once for htmx, its address for a browser without JavaScript."""
+    customer = claim_next(by=request.user, now=timezone.now(), filters=_filters(request).queue)
+    if not request.htmx:
+        messages.success(request, saved.sentence)
+        return redirect(_card_address(request, customer) if customer else _day_address(request))
+    if customer is None:
+        response = render(
+            request, "followups/_queue_finished.html", {"saved": saved, "day_address": _day_address(request)}
+        )
+        response["HX-Push-Url"] = _day_address(request)
+        return response
+    response = _show(request, customer, saved=saved)
+    response["HX-Push-Url"] = _card_address(request, customer)
+    return response
+
+
+def _show(
+    request: StaffRequest,
+    customer: Customer,
+    *,
+    form: QueueForm | None = None,
+    skip_form: SkipForm | None = None,
+    saved: Saved | None = None,
+    shown_phone: int | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    return _render(
+        request,
+        customer,
+        part="card" if request.htmx else "",
+        form=form,
+        skip_form=skip_form,
+        saved=saved,
+        shown_phone=shown_phone,
+        status=status,
+    )
+
+
+def _render(
+    request: StaffRequest,
+    customer: Customer,
+    *,
+    part: str,
+    form: QueueForm | None = None,
+    skip_form: SkipForm | None = None,
+    saved: Saved | None = None,
+    shown_phone: int | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    user = request.user
+    now = timezone.now()
+    card = queue_card(customer, user=user, now=now)
+    today = local_time(now, customer.store.time_zone).date()
+    may_work = can_work(user, customer)
+    is_mine = card.lease is not None and card.lease.holder_id == user.pk
+    context = {
+        "card": card,
+        "customer": customer,
+        "form": form or _form(customer, card.points, [facts.vehicle for facts in card.cars], channel=card.channel),
+        "skip_form": skip_form or SkipForm(),
+        "saved": saved,
+        "may_work": may_work,
+        "is_mine": is_mine,
+        "is_held": card.lease is not None and not is_mine,
+        "can_save": may_work and bool(card.reasons) and (card.lease is None or is_mine),
+        "outcomes": [
+            {"value": outcome, "rule": rule, "panel": PANEL_OF_OUTCOME.get(outcome, "")}
+            for outcome, rule in OUTCOMES.items()
+        ],
+        "phones": [
+            Phone.of(customer, is_shown=shown_phone == 0),
+            *(Phone.of(person, is_shown=shown_phone == person.pk) for person in card.persons),
+        ],
+        "query": _filters(request).queue_query(),
+        "day_address": _day_address(request),
+        "today": today,
+        "now": now,
+    }
+    if may_work:
+        here = local_now(user, now)
+        leads = TouchPoint.objects.for_queue(user, now=now, today=here.date(), filters=_filters(request).queue)
+        context["progress"] = progress_of(user, leads, on=here.date())
+    template = f"followups/queue_card.html#{part}" if part else "followups/queue_card.html"
+    response = render(request, template, context, status=status)
+    patch_vary_headers(response, ["HX-Request"])
+    return response

@@ -1,0 +1,196 @@
+"""Messages to many: the text, whom it goes to, the file, and marking as sent."""
+
+import csv
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+import time_machine
+from django.urls import reverse
+
+from customers.choices import DoNotContact, Salutation
+from customers.models import PersonalDataAccess
+from followups.choices import Handling, TouchPointStatus
+from followups.models import CareRule, TouchPoint
+from tests.factories import NOW, TODAY, CareRuleFactory, CustomerFactory, TouchPointFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_nine_in_the_morning")]
+
+LIST = "/messages/"
+DETAIL_QUERIES = 15
+
+
+@pytest.fixture
+def _nine_in_the_morning():
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def tip(store):
+    """Make an open season tip of a customer; ``customer__…`` is the customer's."""
+    rule = CareRule.objects.get(code="SE", store=None)
+
+    def make(**values):
+        customer_values = {key[10:]: values.pop(key) for key in list(values) if key.startswith("customer__")}
+        customer = CustomerFactory(**({"store": store} | customer_values))
+        return TouchPointFactory(**({"rule": rule, "customer": customer} | values))
+
+    return make
+
+
+def address(name, store):
+    return reverse(f"followups:batch_{name}", args=[store.code, "SE", TODAY.isoformat()])
+
+
+def states(*points):
+    return [TouchPoint.objects.get(pk=point.pk).status for point in points]
+
+
+def test_batches_are_grouped_by_rule_and_day(as_user, care_specialist, tip, store):
+    tip()
+    tip()
+    tip(nominal_on=TODAY - timedelta(days=1))
+    tip(opens_on=TODAY + timedelta(days=1), due_on=TODAY + timedelta(days=1), closes_on=TODAY + timedelta(days=1))
+
+    batches = as_user(care_specialist).get(LIST).context["batches"]
+
+    assert sorted((batch.rule_code, batch.nominal_on, batch.count) for batch in batches) == [
+        ("SE", TODAY - timedelta(days=1), 1),
+        ("SE", TODAY, 2),
+    ]
+
+
+def test_the_day_shows_the_batches(as_user, care_specialist, tip, store):
+    tip()
+
+    assert address("detail", store) in as_user(care_specialist).get("/").text
+
+
+def test_each_text_is_in_its_customers_language(as_user, care_specialist, tip, store):
+    tip(customer__name="王小明", customer__salutation=Salutation.MR)
+    tip(customer__name="李丽", customer__salutation=Salutation.MS, customer__language="en")
+
+    page = as_user(care_specialist).get(address("detail", store))
+
+    texts = [row.text for row in page.context["page"].rows]
+    assert texts[0].startswith("王先生您好,换季用车提示")
+    assert texts[1].startswith("Hello Ms Li, a tip for the season")
+    assert [sample.language for sample in page.context["samples"]] == ["zh-hans", "en"]
+
+
+def test_the_stores_own_text_goes_out(as_user, care_specialist, tip, store):
+    CareRuleFactory(code="SE", store=store, points_zh="{客户}好", handling=Handling.BATCH, channels=["sms"])
+    tip(customer__name="王小明", customer__salutation=Salutation.MR)
+
+    page = as_user(care_specialist).get(address("detail", store))
+
+    assert [row.text for row in page.context["page"].rows] == ["王先生好"]
+
+
+def test_only_the_ticked_ones_are_marked_as_sent(as_user, care_specialist, tip, store):
+    sent, left = tip(), tip()
+
+    response = as_user(care_specialist).post(
+        address("send", store),
+        {"scope": "page", "channel": "sms", "shown": [sent.pk, left.pk], "ticked": [sent.pk]},
+        follow=True,
+    )
+
+    assert "Marked as sent: 1 customer." in response.text
+    assert states(sent, left) == [TouchPointStatus.DONE, TouchPointStatus.OPEN]
+
+
+def test_all_means_all_but_what_was_unticked_on_the_page(as_user, care_specialist, tip, store):
+    shown, unticked, other_page = tip(), tip(), tip()
+
+    as_user(care_specialist).post(
+        address("send", store),
+        {"scope": "all", "channel": "sms", "shown": [shown.pk, unticked.pk], "ticked": [shown.pk]},
+    )
+
+    assert states(shown, unticked, other_page) == [
+        TouchPointStatus.DONE,
+        TouchPointStatus.OPEN,
+        TouchPointStatus.DONE,
+    ]
+
+
+def test_who_does_not_want_it_is_left_out_and_said_so(as_user, care_specialist, tip, store):
+    point = tip(customer__do_not_contact=DoNotContact.ALL_BUT_SAFETY, customer__do_not_contact_on=TODAY)
+
+    response = as_user(care_specialist).post(address("send", store), {"scope": "all", "channel": "sms"}, follow=True)
+
+    assert "1 was left out" in response.text
+    assert states(point) == [TouchPointStatus.SUPPRESSED]
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"scope": "page", "channel": "sms"}, "Tick at least one customer."),
+        ({"scope": "all", "channel": "phone"}, "Select a valid choice. phone is not one of the available choices."),
+    ],
+)
+def test_a_form_with_a_mistake_marks_nothing(as_user, care_specialist, tip, store, values, sentence):
+    point = tip()
+
+    response = as_user(care_specialist).post(address("send", store), values)
+
+    assert response.status_code == 422
+    assert sentence in response.text
+    assert states(point) == [TouchPointStatus.OPEN]
+
+
+def test_the_file_has_numbers_and_texts_and_every_number_is_logged(as_user, care_specialist, tip, store):
+    point = tip(customer__name="=王小明", customer__mobile="13812345678")
+    tip(nominal_on=TODAY - timedelta(days=1))
+
+    response = as_user(care_specialist).post(address("export", store))
+
+    lines = list(csv.reader(StringIO(response.getvalue().decode("utf-8-sig"))))
+    assert lines[0] == ["Customer no.", "Name", "Mobile", "Language", "Text"]
+    assert [line[:4] for line in lines[1:]] == [[point.customer.number, "'=王小明", "13812345678", "简体中文"]]
+    access = PersonalDataAccess.objects.get()
+    assert (access.customer, access.by) == (point.customer, care_specialist)
+    assert access.reason == "Export of messages: SE 2026-11-21"
+
+
+def test_those_who_see_a_part_or_only_look_cannot_send(as_user, consultant, adviser, auditor, tip, store):
+    point = tip(customer__sales_consultant=consultant)
+
+    for user in (consultant, adviser, auditor):
+        client = as_user(user)
+        assert client.get(address("detail", store)).status_code == 200
+        assert client.post(address("send", store), {"scope": "all", "channel": "sms"}).status_code == 403
+        assert client.post(address("export", store)).status_code == 403
+    assert states(point) == [TouchPointStatus.OPEN]
+
+
+def test_another_stores_batch_and_nonsense_are_not_there(as_user, other_store_adviser, care_specialist, tip, store):
+    tip()
+
+    assert as_user(other_store_adviser).get(address("detail", store)).status_code == 404
+    client = as_user(care_specialist)
+    for odd in ("/messages/BZ01/SE/2026-13-40/", "/messages/BZ01/XX/2026-11-21/", "/messages/NO/SE/2026-11-21/"):
+        assert client.get(odd).status_code == 404
+
+
+def test_numbers_stay_masked_on_the_page(as_user, manager, tip, store):
+    tip(customer__mobile="13812345678")
+
+    assert "13812345678" not in as_user(manager).get(address("detail", store)).text
+
+
+def test_the_number_of_queries_does_not_grow_with_the_batch(
+    as_user, care_specialist, tip, store, django_assert_num_queries
+):
+    client = as_user(care_specialist)
+    tip()
+    client.get(LIST)  # what the frame keeps in the cache
+    with django_assert_num_queries(DETAIL_QUERIES):
+        client.get(address("detail", store))
+    tip()
+    tip()
+    with django_assert_num_queries(DETAIL_QUERIES):
+        client.get(address("detail", store))

@@ -1,0 +1,520 @@
+"""S2: one customer at a time. Saving answers with the next card, with and without htmx."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+import time_machine
+from django.urls import reverse
+
+from customers.choices import DoNotContact, PersonalDataField, Salutation
+from customers.models import PersonalDataAccess
+from followups.choices import NextStepKind, Outcome, Severity, TouchPointStatus
+from followups.models import CareRule, ContactLog, NextStep, QueueLease, TouchPoint
+from tests.factories import (
+    NOW,
+    TODAY,
+    CareRuleFactory,
+    CarModelFactory,
+    ContactLogFactory,
+    ContactPersonFactory,
+    CustomerFactory,
+    NextStepFactory,
+    QueueLeaseFactory,
+    TouchPointFactory,
+    VehicleFactory,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_nine_in_the_morning")]
+
+CARD_QUERIES = 19
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def _nine_in_the_morning():
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def rule(db):
+    return CareRule.objects.get(code="PS2", store=None)
+
+
+@pytest.fixture
+def due(store, care_specialist, rule):
+    """Make a customer with an open touch point of the care specialist's; ``customer__…`` is the customer's."""
+
+    def make(**values):
+        customer_values = {key[10:]: values.pop(key) for key in list(values) if key.startswith("customer__")}
+        customer = values.pop("customer", None) or CustomerFactory(store=store, **customer_values)
+        return TouchPointFactory(**({"rule": rule, "customer": customer, "assignee": care_specialist} | values))
+
+    return make
+
+
+@pytest.fixture
+def caller(as_user, care_specialist):
+    return as_user(care_specialist)
+
+
+def address(name, customer):
+    return reverse(f"followups:queue_{name}", args=[customer.pk])
+
+
+def filled(*points, **values):
+    return {
+        "submission": str(uuid4()),
+        "touch_points": [point.pk for point in points],
+        "outcome": "satisfied",
+        "channel": "phone",
+        "note": "",
+    } | values
+
+
+# --- Getting a card -------------------------------------------------------------------------------------------------
+
+
+def test_start_takes_the_most_urgent_customer(caller, care_specialist, due):
+    due(closes_on=TODAY + timedelta(days=3))
+    urgent = due(closes_on=TODAY)
+
+    response = caller.post(reverse("followups:queue_start"))
+
+    assert response.url == address("card", urgent.customer)
+    assert QueueLease.objects.get().holder == care_specialist
+
+
+def test_start_follows_the_filters_and_carries_them_along(caller, due):
+    due(closes_on=TODAY)
+    vip = due(customer__tier="vip", closes_on=TODAY + timedelta(days=3))
+
+    response = caller.post(reverse("followups:queue_start") + "?tier=vip")
+
+    assert response.url == f"{address('card', vip.customer)}?tier=vip"
+    assert f"{address('save', vip.customer)}?tier=vip" in caller.get(response.url).text
+
+
+def test_start_says_when_nobody_is_left(caller):
+    response = caller.post(reverse("followups:queue_start"), follow=True)
+
+    assert response.redirect_chain[-1][0] == "/"
+    assert "Nobody is left to call now" in response.text
+
+
+def test_a_sign_in_that_came_in_between_leads_to_the_day(caller):
+    assert caller.get(reverse("followups:queue_start")).url == "/"
+
+
+def test_looking_at_a_card_keeps_nobody(caller, due):
+    caller.get(address("card", due().customer))
+
+    assert not QueueLease.objects.exists()
+
+
+def test_the_page_asks_for_the_lease_by_itself(caller, care_specialist, due):
+    customer = due().customer
+
+    response = caller.post(address("claim", customer), headers=HTMX)
+
+    assert QueueLease.objects.get(customer=customer).holder == care_specialist
+    assert 'id="queue-lease"' in response.text
+    assert 'id="queue"' not in response.text
+
+
+def test_a_customer_on_another_screen_is_said_to_be_and_cannot_be_saved(caller, due, adviser):
+    point = due()
+    QueueLeaseFactory(customer=point.customer, holder=adviser)
+
+    page = caller.get(address("card", point.customer))
+    claim = caller.post(address("claim", point.customer), headers=HTMX)
+    save = caller.post(address("save", point.customer), filled(point))
+
+    assert "赵扬 is on this customer until 09:15" in page.text
+    assert 'id="queue-form"' not in page.text
+    assert claim["HX-Retarget"] == "#queue"
+    assert save.status_code == 422
+    assert not ContactLog.objects.exists()
+
+
+def test_the_card_says_who_and_why_in_the_customers_own_values(caller, due):
+    policy = CareRule.objects.get(code="IN1", store=None)
+    point = due(
+        customer__name="欧阳娜",
+        customer__salutation=Salutation.MS,
+        rule=CareRule.objects.get(code="FS1", store=None),
+        anchor_on=TODAY + timedelta(days=14),
+    )
+    car = VehicleFactory(
+        owner=point.customer,
+        model=CarModelFactory(series="星越"),
+        odometer_km=10_000,
+        odometer_on=TODAY - timedelta(days=10),
+        daily_km=40,
+        warranty_ends_on=TODAY + timedelta(days=300),
+        warranty_km=60_000,
+    )
+    due(customer=point.customer, vehicle=car, rule=policy, lead=point, status=TouchPointStatus.MERGED)
+
+    response = caller.get(address("card", point.customer))
+    card = response.context["card"]
+
+    assert card.address == "Ms Ouyang"
+    assert [reason.point.rule.code for reason in card.reasons] == ["FS1", "IN1"]
+    [words] = card.reasons[0].points
+    assert words.startswith("Hello Ms Ouyang, the first service of your 星越 is due on 5 December 2026 ")
+    assert words.endswith("滨州渤海路店 is glad to book you in")
+    assert card.cars[0].km_today == 10_400
+    assert [str(text) for text in card.strategies] == [
+        "Personal and respectful: explain work and price clearly, show understanding.",
+        "Guide and fix the habit of returning; build trust.",
+    ]
+
+
+def test_the_message_is_in_the_customers_language_not_the_callers(caller, due):
+    point = due(
+        customer__name="王小明",
+        customer__salutation=Salutation.MR,
+        rule=CareRule.objects.get(code="FS1", store=None),
+        anchor_on=TODAY,
+        channel="wechat",
+    )
+
+    message = caller.get(address("card", point.customer)).context["card"].message
+
+    assert message.language == "zh-hans"
+    assert message.text.startswith("王先生您好")
+    assert "2026年11月21日" in message.text
+
+
+def test_the_stores_own_version_of_a_rule_says_what_is_said(caller, due, rule, store):
+    CareRuleFactory(code=rule.code, store=store, points_en="Ask for {customer}")
+    point = due(customer__name="王小明", customer__salutation=Salutation.MR)
+
+    assert caller.get(address("card", point.customer)).context["card"].reasons[0].points == ["Ask for Mr Wang"]
+
+
+def test_what_to_know_before_dialling_comes_first(caller, due, adviser):
+    point = due(
+        customer__do_not_contact=DoNotContact.MARKETING,
+        customer__do_not_contact_reason="推销太多",
+        customer__do_not_contact_on=TODAY,
+        customer__is_mobile_wrong=True,
+    )
+    yesterday = NOW - timedelta(days=1)
+    talk = ContactLogFactory(customer=point.customer, by=adviser, at=yesterday, not_reached=True)
+    NextStepFactory(customer=point.customer, contact=talk, complaint=True, detail="空调异响", created_at=yesterday)
+    NextStepFactory(
+        customer=point.customer, contact=talk, complaint=True, created_at=yesterday, done_at=NOW, done_by=adviser
+    )
+
+    cautions = [caution.text for caution in caller.get(address("card", point.customer)).context["card"].cautions]
+
+    assert sorted(cautions) == sorted(
+        [
+            "Open complaint (Escalated) of 2026-11-20: 空调异响",
+            "The complaint of 2026-11-20 is settled: give thanks first",
+            "Do not contact: No marketing · 推销太多",
+            "The number is marked as wrong: ask for the right one",
+            "Contacted yesterday: Not reached · 赵扬",
+        ]
+    )
+
+
+def test_the_card_asks_the_same_number_of_questions_however_much_there_is_to_say(
+    caller, due, adviser, django_assert_num_queries
+):
+    small = due()
+    large = due()
+    for _ in range(4):
+        car = VehicleFactory(owner=large.customer, model=CarModelFactory())
+        due(customer=large.customer, vehicle=car, lead=large, status=TouchPointStatus.MERGED, rule=CareRuleFactory())
+        talk = ContactLogFactory(customer=large.customer, by=adviser)
+        NextStepFactory(customer=large.customer, contact=talk)
+    ContactLogFactory(customer=small.customer, by=adviser)
+    for point in (small, large):
+        caller.get(address("card", point.customer))
+        with django_assert_num_queries(CARD_QUERIES):
+            caller.get(address("card", point.customer))
+
+
+# --- Saving ---------------------------------------------------------------------------------------------------------
+
+
+def test_saving_with_htmx_answers_with_the_next_card(caller, care_specialist, due):
+    first, second = due(closes_on=TODAY), due()
+
+    response = caller.post(address("save", first.customer), filled(first, note="都好"), headers=HTMX)
+
+    assert response.status_code == 200
+    assert response["HX-Push-Url"] == address("card", second.customer)
+    assert response.context["customer"] == second.customer
+    assert f'data-crm-saved="{care_specialist.pk}:{first.customer_id}"' in response.text
+    assert "<html" not in response.text
+    log = ContactLog.objects.get()
+    assert (log.outcome, log.note, log.by) == (Outcome.SATISFIED, "都好", care_specialist)
+    assert QueueLease.objects.get().customer == second.customer
+
+
+def test_saving_without_javascript_goes_to_the_next_card(caller, due):
+    first, second = due(closes_on=TODAY), due()
+
+    response = caller.post(address("save", first.customer), filled(first), follow=True)
+
+    assert response.redirect_chain == [(address("card", second.customer), 302)]
+    assert f"Saved: {first.customer.name} · Reached · satisfied" in response.text
+
+
+def test_the_last_card_ends_with_a_word_and_a_way_back(caller, due):
+    point = due()
+
+    response = caller.post(address("save", point.customer), filled(point), headers=HTMX)
+
+    assert "All done for now" in response.text
+    assert response["HX-Push-Url"] == "/"
+
+
+def test_the_fragment_is_the_page_that_a_reload_would_show(caller, due):
+    """The swapped card and the card of a fresh page differ only in what was just said and in the form's keys."""
+    first, second = due(closes_on=TODAY), due()
+
+    fragment = caller.post(address("save", first.customer), filled(first), headers=HTMX).text
+    page = caller.get(address("card", second.customer)).text
+
+    for part in (f"save-{second.pk}", 'id="queue-form"', 'id="queue-lease"', second.customer.name):
+        assert (part in fragment) is (part in page)
+    assert page.count("wk-reason-head") == fragment.count("wk-reason-head") == 1
+
+
+def test_the_same_form_sent_twice_makes_one_contact(caller, due):
+    point = due()
+    form = filled(point)
+
+    caller.post(address("save", point.customer), form)
+    caller.post(address("save", point.customer), form)
+
+    assert ContactLog.objects.count() == 1
+
+
+def test_an_invalid_form_keeps_what_was_typed(caller, due):
+    point = due()
+
+    response = caller.post(
+        address("save", point.customer), filled(point, outcome="later", note="客户在开会"), headers=HTMX
+    )
+
+    assert response.status_code == 422
+    assert "客户在开会" in response.text
+    assert response.context["form"].errors == {
+        "later_on": ["Please fill this in."],
+        "later_time": ["Please fill this in."],
+    }
+    assert not ContactLog.objects.exists()
+
+
+REFUSED_FORMS = [
+    ({"outcome": ""}, "outcome"),
+    ({"touch_points": []}, "touch_points"),
+    ({"outcome": "booked", "appointment_on": "2026-11-20", "appointment_time": "10:00"}, "appointment_on"),
+    ({"outcome": "booked"}, "appointment_on"),
+    ({"outcome": "grievance", "severity": "L1"}, "complaint_words"),
+    ({"outcome": "referral", "friend_name": "赵", "friend_mobile": "123", "friend_consent": "x"}, "friend_mobile"),
+    ({"outcome": "trade_in"}, "trade_in_wish"),
+    ({"outcome": "later", "later_on": "2026-11-23", "later_time": "22:00"}, "later_on"),
+    ({"outcome": "wrong_number", "corrected_mobile": "12"}, "corrected_mobile"),
+    ({"outcome": "refused", "do_not_contact": "marketing"}, "refusal_reason"),
+    ({"outcome": "serviced_elsewhere"}, "elsewhere_reason"),
+    ({"outcome": "car_gone"}, "car_status"),
+    ({"outcome": "message_sent"}, "channel"),
+    ({"also": ["complaint"]}, "complaint_words"),
+]
+
+
+@pytest.mark.parametrize(("values", "field"), REFUSED_FORMS)
+def test_a_form_that_misses_something_says_so_at_the_field(caller, due, values, field):
+    point = due()
+    VehicleFactory(owner=point.customer)
+
+    response = caller.post(address("save", point.customer), filled(point, **values))
+
+    assert response.status_code == 422
+    assert field in response.context["form"].errors
+    assert TouchPoint.objects.get().status == TouchPointStatus.OPEN
+
+
+def test_a_wake_up_call_asks_why_the_customer_stayed_away(caller, due):
+    point = due(rule=CareRule.objects.get(code="DW", store=None))
+
+    without = caller.post(address("save", point.customer), filled(point))
+    with_reason = caller.post(address("save", point.customer), filled(point, win_back_reason="price"))
+
+    assert without.context["form"].errors == {"win_back_reason": ["Please fill this in."]}
+    assert with_reason.status_code == 302
+    assert ContactLog.objects.get().win_back_reason == "price"
+
+
+NEXT_STEPS = [
+    (
+        {"outcome": "booked", "appointment_on": "2026-11-24", "appointment_time": "10:00", "appointment_job": "保养"},
+        (NextStepKind.APPOINTMENT, "", "保养"),
+        "The wished visit is noted; the service desk confirms it.",
+    ),
+    (
+        {"outcome": "grievance", "severity": "L2", "complaint_words": "异响"},
+        (NextStepKind.COMPLAINT, Severity.ESCALATED, "异响"),
+        "The complaint is noted; the complaint desk picks it up.",
+    ),
+    (
+        {"outcome": "referral", "friend_name": "赵六", "friend_mobile": "139 0000 1111", "friend_consent": "当面同意"},
+        (NextStepKind.REFERRAL, "", "赵六"),
+        "The referral is noted; the sales desk calls the friend.",
+    ),
+    (
+        {"outcome": "trade_in", "trade_in_wish": "明年换SUV"},
+        (NextStepKind.LEAD, "", "明年换SUV"),
+        "The trade-in wish is noted; the sales desk picks it up.",
+    ),
+    (
+        {"also": ["appointment"], "appointment_on": "2026-11-24", "appointment_time": "10:00"},
+        (NextStepKind.APPOINTMENT, "", ""),
+        "The wished visit is noted; the service desk confirms it.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "step", "sentence"), NEXT_STEPS)
+def test_what_another_desk_takes_over_is_written_down_and_said(caller, due, values, step, sentence):
+    point = due()
+    due(closes_on=TODAY + timedelta(days=9))
+
+    response = caller.post(address("save", point.customer), filled(point, **values), headers=HTMX)
+
+    found = NextStep.objects.get()
+    assert (found.kind, found.severity, found.detail) == step
+    assert sentence in response.text
+
+
+def test_fields_of_folded_panels_are_not_read(caller, due):
+    point = due()
+
+    caller.post(address("save", point.customer), filled(point, complaint_words="typed, then folded", friend_mobile="1"))
+
+    assert not NextStep.objects.exists()
+    assert ContactLog.objects.get().outcome == Outcome.SATISFIED
+
+
+def test_a_corrected_number_and_a_refusal_take_effect_at_once(caller, due):
+    number, refusal = due(), due()
+
+    caller.post(
+        address("save", number.customer),
+        filled(number, outcome="wrong_number", corrected_mobile="13911112222"),
+    )
+    caller.post(
+        address("save", refusal.customer),
+        filled(refusal, outcome="refused", do_not_contact="all", refusal_reason="不再需要"),
+    )
+
+    number.customer.refresh_from_db()
+    refusal.customer.refresh_from_db()
+    assert number.customer.mobile == "13911112222"
+    assert (refusal.customer.do_not_contact, refusal.customer.do_not_contact_reason) == ("all", "不再需要")
+
+
+# --- Skipping, stopping, dialling -----------------------------------------------------------------------------------
+
+
+def test_skipping_puts_the_customer_off_with_the_reason_and_goes_on(caller, due):
+    first, second = due(closes_on=TODAY), due()
+
+    response = caller.post(address("skip", first.customer), {"reason": "not_now"}, headers=HTMX)
+
+    assert response.context["customer"] == second.customer
+    log = ContactLog.objects.get()
+    assert (log.outcome, log.reason) == (Outcome.SKIPPED, "Not the customer's time")
+    assert TouchPoint.objects.get(pk=first.pk).not_before == NOW + timedelta(hours=2)
+
+
+def test_skipping_without_a_reason_is_refused(caller, due):
+    point = due()
+
+    assert caller.post(address("skip", point.customer), {}).status_code == 422
+    assert not ContactLog.objects.exists()
+
+
+def test_stopping_gives_the_customer_back(caller, care_specialist, due):
+    point = due()
+    QueueLeaseFactory(customer=point.customer, holder=care_specialist)
+
+    assert caller.post(address("release", point.customer)).url == "/"
+    assert not QueueLease.objects.exists()
+
+
+def test_the_number_is_masked_until_it_is_asked_for_and_the_look_is_logged(caller, care_specialist, due):
+    customer = due(customer__mobile="13812345678").customer
+
+    page = caller.get(address("card", customer))
+    shown = caller.post(address("call", customer), headers=HTMX)
+    without_javascript = caller.post(address("call", customer))
+
+    assert "138 **** 5678" in page.text
+    assert "13812345678" not in page.text
+    assert 'href="tel:13812345678"' in shown.text
+    assert 'href="tel:13812345678"' in without_javascript.text
+    access = PersonalDataAccess.objects.order_by("pk").first()
+    assert (access.customer, access.field, access.by) == (customer, PersonalDataField.MOBILE, care_specialist)
+    assert PersonalDataAccess.objects.count() == 2
+
+
+def test_an_organisation_is_called_through_its_people(caller, due):
+    customer = due(customer__organisation=True, customer__mobile="").customer
+    person = ContactPersonFactory(customer=customer, name="周敏", role="车队经理", mobile="13712345678")
+    stranger = ContactPersonFactory()
+
+    shown = caller.post(address("call", customer), {"person": person.pk}, headers=HTMX)
+
+    assert "周敏 车队经理" in shown.text
+    assert 'href="tel:13712345678"' in shown.text
+    assert caller.post(address("call", customer), {"person": stranger.pk}, headers=HTMX).status_code == 404
+
+
+# --- Who may --------------------------------------------------------------------------------------------------------
+
+WRITES = ("claim", "save", "skip", "release", "call")
+
+
+def test_another_stores_customer_is_not_there(as_user, other_store_adviser, due):
+    client, customer = as_user(other_store_adviser), due().customer
+
+    assert client.get(address("card", customer)).status_code == 404
+    assert [client.post(address(name, customer)).status_code for name in WRITES] == [404] * 5
+
+
+def test_the_auditor_and_the_group_look_and_cannot_work(as_user, auditor, group_manager, due):
+    customer = due(customer__mobile="13812345678").customer
+    for user in (auditor, group_manager):
+        client = as_user(user)
+        page = client.get(address("card", customer))
+        assert page.status_code == 200
+        assert "13812345678" not in page.text
+        assert 'id="queue-form"' not in page.text
+        assert [client.post(address(name, customer)).status_code for name in WRITES] == [403] * 5
+        assert client.post(reverse("followups:queue_start")).status_code == 403
+
+
+def test_a_consultant_works_own_customers_and_those_that_were_given(as_user, consultant, due):
+    client = as_user(consultant)
+    own = due(customer__sales_consultant=consultant).customer
+    given = due(assignee=consultant).customer
+    others = due().customer
+
+    answers = [client.get(address("card", customer)).status_code for customer in (own, given, others)]
+
+    assert answers == [200, 200, 404]
+
+
+def test_a_get_cannot_write(caller, due):
+    customer = due().customer
+
+    assert [caller.get(address(name, customer)).status_code for name in WRITES] == [405] * 5

@@ -1,0 +1,43 @@
+"""Templates of the care plan with a customer's values filled in (domain §3.3)."""
+
+from followups.care_plan import read_care_plan
+from followups.talking_points import PointValues, fill, fill_lines, unknown_placeholders
+
+VALUES = PointValues(
+    customer="王先生", model="博瑞", plate="鲁MB6688", date="12月3日", store="渤海路店", adviser="陈静"
+)
+
+
+def test_placeholders_of_both_languages_are_filled_in():
+    assert (
+        fill("{客户}的{车型}({车牌}),{日期}到期,{门店}{顾问}", VALUES)
+        == "王先生的博瑞(鲁MB6688),12月3日到期,渤海路店陈静"
+    )
+    assert fill("{customer} {model} {plate} {date} {store} {adviser}", VALUES) == (
+        "王先生 博瑞 鲁MB6688 12月3日 渤海路店 陈静"
+    )
+
+
+def test_a_value_that_looks_like_a_placeholder_is_left_alone():
+    odd = PointValues(customer="{store}", model="", plate="", date="", store="S", adviser="")
+
+    assert fill("{customer}", odd) == "{store}"
+
+
+def test_an_unknown_placeholder_stays_to_be_seen():
+    assert fill("{colour} {customer}", VALUES) == "{colour} 王先生"
+    assert unknown_placeholders("{colour} {customer} {}") == ["colour", ""]
+
+
+def test_lines_come_one_by_one_without_empty_ones():
+    assert fill_lines("  {customer}\n\n {model} ", VALUES) == ["王先生", "博瑞"]
+
+
+def test_the_delivered_care_plan_uses_known_placeholders_only():
+    unknown = {
+        rule["code"]: found
+        for rule in read_care_plan()
+        if (found := unknown_placeholders(rule["points_zh"]) + unknown_placeholders(rule["points_en"]))
+    }
+
+    assert unknown == {}
