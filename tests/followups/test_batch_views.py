@@ -17,7 +17,7 @@ from tests.factories import NOW, TODAY, CareRuleFactory, CustomerFactory, TouchP
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_nine_in_the_morning")]
 
 LIST = "/messages/"
-DETAIL_QUERIES = 15
+DETAIL_QUERIES = 10
 
 
 @pytest.fixture
