@@ -214,7 +214,7 @@ class CareRuleForm(forms.ModelForm):
             Fieldset(
                 _("When"),
                 Row(*(Column(name, css_class="col-md-4") for name in timing)) if timing else HTML(""),
-                *conditions,
+                *(Field(name, wrapper_class=f"crm-{name}") for name in conditions),
                 Row(*(Column(name, css_class="col-6 col-md-4") for name in ("early_days", "late_days", "shift"))),
             ),
             Fieldset(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from customers.choices import Channel, Tier
 from followups.choices import OffsetUnit
@@ -58,21 +58,27 @@ def when_text(rule: CareRule) -> str:
         return ", ".join(rule.params["days"])
     if not words.has_offsets:
         return _("on the day")
-    numbers = offsets_text(rule.offsets)
-    if rule.offset_unit == OffsetUnit.MONTHS:
-        text = _("%(numbers)s months") % {"numbers": numbers}
-    elif rule.offsets == [0]:
+    # "1 day", but "-1 days" and "1, 2 days".
+    amount = rule.offsets[0] if len(rule.offsets) == 1 else 2
+    if rule.offsets == [0]:
         text = _("on the day")
+    elif rule.offset_unit == OffsetUnit.MONTHS:
+        text = ngettext("%(numbers)s month", "%(numbers)s months", amount) % {"numbers": offsets_text(rule.offsets)}
     else:
-        text = _("%(numbers)s days") % {"numbers": numbers}
+        text = ngettext("%(numbers)s day", "%(numbers)s days", amount) % {"numbers": offsets_text(rule.offsets)}
     if rule.repeat_every:
         text = _("%(text)s, then every %(step)s") % {"text": text, "step": rule.repeat_every}
     return text
 
 
 def window_text(rule: CareRule) -> str:
-    """Return the window around the due date in days: ``−7 … +7``."""
-    return f"{signed(-rule.early_days)} … {signed(rule.late_days)}"
+    """Return the window around the due date in days: ``−7 / +7``."""
+    return f"{signed(-rule.early_days)} / {signed(rule.late_days)}"
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return words in one line, separated as the reader's language does it."""
+    return pgettext("between the words of a list", ", ").join(words)
 
 
 def rule_channels(rule: CareRule) -> list[str]:
@@ -94,7 +100,7 @@ def rule_facts(rule: CareRule) -> list[Fact]:
         Fact(_("Priority"), str(rule.priority)),
         Fact(_("Class"), rule.get_care_class_display()),
         Fact(_("Handling"), rule.get_handling_display()),
-        Fact(_("Channels"), "、".join(rule_channels(rule))),
+        Fact(_("Channels"), listed(rule_channels(rule))),
     ]
     if rule.rotates_channels:
         facts.append(Fact(_("Another channel each time"), _("Yes")))
@@ -139,7 +145,7 @@ def _param_facts(rule: CareRule) -> list[Fact]:
 
 def _festival_names(codes: Iterable[str]) -> str:
     names = dict(FESTIVALS)
-    return "、".join(str(names.get(code, code)) for code in codes)
+    return listed(str(names.get(code, code)) for code in codes)
 
 
 def _value_text(field: str, value: Any) -> str:
@@ -152,7 +158,7 @@ def _value_text(field: str, value: Any) -> str:
         return offsets_text(value)
     if field == "channels":
         labels = dict(Channel.choices)
-        return "、".join(str(labels.get(channel, channel)) for channel in value)
+        return listed(str(labels.get(channel, channel)) for channel in value)
     if field == "params":
         return _params_text(value)
     choices = dict(_field(field).flatchoices)

@@ -37,6 +37,7 @@ class Tally:
 
     @property
     def difference(self) -> int:
+        """How many more there are by the planned rule."""
         return self.planned - self.present
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import pgettext
 
 from accounts.choices import Role
 from accounts.models import Store, User
@@ -48,6 +49,11 @@ class AlarmNotice:
     business_date: date
     stores: Sequence[str]
     is_everywhere: bool
+
+    @property
+    def store_names(self) -> str:
+        """The stores in one line."""
+        return pgettext("between the words of a list", ", ").join(self.stores)
 
 
 def store_codes_of_jobs(user: User) -> frozenset[str] | None:

@@ -39,6 +39,7 @@ from followups.rule_words import (
     ChangeLine,
     change_line,
     change_lines,
+    listed,
     rule_channels,
     rule_facts,
     when_text,
@@ -274,7 +275,7 @@ def _business_date(rule: CareRule) -> date:
 
 
 def _rows(rules: Iterable[CareRule]) -> list[RuleRow]:
-    return [RuleRow(rule, when_text(rule), window_text(rule), "、".join(rule_channels(rule))) for rule in rules]
+    return [RuleRow(rule, when_text(rule), window_text(rule), listed(rule_channels(rule))) for rule in rules]
 
 
 def _stores_without_own(user: User, rule: CareRule, own: Sequence[CareRule]) -> list[Store]:
