@@ -1,0 +1,529 @@
+"""What the plan demands, recomputed forward from the raw facts: one generator for each kind of anchor.
+
+Customers, cars and their histories are streamed through server-side cursors, so the memory needed does not grow with
+the fleet. Plain facts count as they are now (the car is sold: nothing is demanded for it any more). For facts that move
+with each contact or visit the history says which anchor the planner saw; see ``AnchorLine``.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from django.db.models import Exists, F, OuterRef, QuerySet
+
+from customers.choices import BirthdayCalendar, CustomerStatus, Salutation
+from customers.models import Customer, PersonalEvent
+from followups.coverage.dates import festival_days, lunar_yearly, months_after, yearly
+from followups.coverage.nights import Nights
+from followups.coverage.plan import Period, Promise, RuleInForce
+from followups.coverage.streams import History, stream
+from followups.models import ContactLog
+from service.choices import JobType, SuggestionStatus
+from service.models import SuggestedWork, WorkOrder
+from vehicles.choices import ServiceKind, Use, VehicleStatus
+from vehicles.models import InsurancePolicy, Vehicle
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class Demanded(NamedTuple):
+    """One touch point that the ledger must hold. ``vehicle_id`` is 0 for a touch point without a car."""
+
+    rule: RuleInForce
+    customer_id: int
+    vehicle_id: int
+    promise: Promise
+    anchor_on: date
+    cycle_on: date | None
+    is_due: bool
+    last_chance: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A date that promises count from, in a series where a later one takes its place.
+
+    ``day`` is when it happened in the store's calendar: the planner of the next night counts from it. ``earliest`` and
+    ``latest`` bound the moment at which the database knew of it.
+    """
+
+    on: date
+    day: date
+    earliest: datetime
+    latest: datetime
+    is_visit: bool = False
+
+
+class AnchorLine:
+    """The anchors of one customer in the order in which they came.
+
+    Anchor number i rules the nights after its day, up to and including the night of the next one's day: a contact at
+    noon is known from the following night on. A night that came late (the planner stood still, then caught up) saw what
+    was known when it really ran; and a promise that no run has planned yet counts from the newest anchor only, since a
+    run now could not know better.
+    """
+
+    def __init__(self, anchors: list[Anchor]) -> None:
+        self._anchors = sorted(anchors, key=lambda anchor: (anchor.day, anchor.on))
+
+    def __iter__(self) -> Iterator[tuple[Anchor, Anchor | None]]:
+        """Yield each anchor with the one that takes its place."""
+        if self._anchors:
+            yield from pairwise([*self._anchors, None])
+
+    @staticmethod
+    def rules(anchor: Anchor, successor: Anchor | None, promise: Promise, nights: Nights, known_at: datetime) -> bool:
+        """Tell whether the planner counted from this anchor when it planned the promise."""
+        if successor is None:
+            return True
+        night = promise.opens_on if anchor.day == date.min else max(promise.opens_on, anchor.day + timedelta(days=1))
+        if successor.day < night:
+            return False
+        run = nights.first_run(promise.opens_on, known_at=known_at)
+        return run is not None and successor.earliest >= run
+
+
+class Demand:
+    """All that the plan demands in a period from the customers of some stores."""
+
+    def __init__(
+        self, *, period: Period, rules: dict[int, dict[str, list[RuleInForce]]], nights: dict[int, Nights]
+    ) -> None:
+        self.period = period
+        self.rules = rules
+        self.nights = nights
+        self.stores = list(rules)
+
+    def __iter__(self) -> Iterator[Demanded]:
+        """Yield the demanded touch points, those of one trigger together. The same one may come twice.
+
+        Raises ``ValueError`` for an active rule whose trigger is not known here: it must not pass unchecked.
+        """
+        sources = self._sources()
+        wanted = {trigger for of_store in self.rules.values() for trigger in of_store}
+        if unknown := sorted(wanted - set(sources)):
+            raise ValueError(f"This check does not know the trigger {unknown[0]!r}.")
+        for trigger in sorted(wanted):
+            yield from sources[trigger](trigger)
+
+    def _sources(self) -> dict[str, Callable[[str], Iterator[Demanded]]]:
+        return {
+            "delivery": lambda trigger: self._from_cars(trigger, "delivery_on"),
+            "first_service": lambda trigger: self._from_forecasts(trigger, next_service_kind=ServiceKind.FIRST),
+            "periodic_service": lambda trigger: self._from_forecasts(trigger, next_service_kind=ServiceKind.PERIODIC),
+            "service_month": self._from_service_months,
+            "hand_over": self._from_orders,
+            "suggested_work": self._from_suggestions,
+            "birthday": self._from_birthdays,
+            "festival": self._from_festivals,
+            "personal_event": self._from_personal_events,
+            "policy_end": self._from_policies,
+            "inspection_end": lambda trigger: self._from_cars(
+                trigger, "inspection_valid_until", since="inspection_since"
+            ),
+            "warranty_near": lambda trigger: self._from_cars(
+                trigger, "warranty_notice_on", cycle="warranty_from_on", since="forecast_since"
+            ),
+            "warranty_end": lambda trigger: self._from_cars(trigger, "warranty_ends_on"),
+            "three_guarantees_end": lambda trigger: self._from_cars(
+                trigger, "three_guarantees_end_on", use=Use.PRIVATE
+            ),
+            "season": self._from_seasons,
+            "tier_contact": self._from_tiers,
+            "regular": self._from_contacts,
+            "silence": self._from_silence,
+        }
+
+    # --- what all have in common ---------------------------------------------------------------------------------
+
+    def _rules(self, store_id: int, trigger: str) -> list[RuleInForce]:
+        return self.rules[store_id].get(trigger, [])
+
+    def _demand(
+        self,
+        rule: RuleInForce,
+        store_id: int,
+        customer_id: int,
+        vehicle_id: int,
+        anchor_on: date,
+        promise: Promise,
+        *,
+        care_from: date,
+        known_at: datetime,
+        cycle_on: date | None = None,
+    ) -> Iterator[Demanded]:
+        """Yield the touch point if its window opened in time and did not close before care was promised."""
+        nights = self.nights[store_id]
+        if promise.opens_on > nights.through:
+            return
+        known_on = max(care_from, rule.active_from)
+        if promise.closes_on < known_on:
+            return
+        is_due = nights.is_due(promise.opens_on, known_at=max(known_at, rule.changed_at), known_on=known_on)
+        last_chance = nights.last_chance(promise.opens_on)
+        yield Demanded(rule, customer_id, vehicle_id, promise, anchor_on, cycle_on, is_due, last_chance)
+
+    def _cars(self, **filters: Any) -> QuerySet:
+        return Vehicle.objects.filter(
+            status=VehicleStatus.IN_USE, owner__status=CustomerStatus.ACTIVE, owner__store__in=self.stores, **filters
+        ).order_by("pk")
+
+    def _customers(self, **filters: Any) -> QuerySet:
+        return Customer.objects.filter(status=CustomerStatus.ACTIVE, store__in=self.stores, **filters).order_by("pk")
+
+    # --- cars ----------------------------------------------------------------------------------------------------
+
+    CAR = ("pk", "owner", "owner__store", "care_from", "owner__entered_on", "created_at", "owner__created_at")
+
+    def _from_cars(
+        self, trigger: str, fact: str, *, cycle: str | None = None, since: str | None = None, **filters: Any
+    ) -> Iterator[Demanded]:
+        """Promises that count from a date of the car, known since the day in the column ``since``."""
+        filters[f"{fact}__isnull"] = False
+        for row in stream(self._cars(**filters), *self.CAR, fact, cycle or "pk", since or "care_from"):
+            car, owner, store, care_from, entered_on, made_at, owner_made_at, anchor, cycle_on, known_since = row
+            for rule in self._rules(store, trigger):
+                for promise in rule.promises(anchor):
+                    yield from self._demand(
+                        rule,
+                        store,
+                        owner,
+                        car,
+                        anchor,
+                        promise,
+                        care_from=max(care_from, entered_on, known_since or date.min),
+                        known_at=max(made_at, owner_made_at),
+                        cycle_on=cycle_on if cycle else None,
+                    )
+
+    def _from_forecasts(self, trigger: str, **filters: Any) -> Iterator[Demanded]:
+        yield from self._from_cars(
+            trigger, "next_service_on", cycle="next_service_from_on", since="forecast_since", **filters
+        )
+
+    def _from_service_months(self, trigger: str) -> Iterator[Demanded]:
+        """The last day of the month before the month in which the service is due."""
+        cars = self._cars(next_service_on__isnull=False)
+        for row in stream(cars, *self.CAR, "next_service_on", "next_service_from_on", "forecast_since"):
+            car, owner, store, care_from, entered_on, made_at, owner_made_at, due_on, cycle_on, known_since = row
+            nominal_on = due_on.replace(day=1) - timedelta(days=1)
+            if not self.period.first <= nominal_on <= self.period.last:
+                continue
+            for rule in self._rules(store, trigger):
+                yield from self._demand(
+                    rule,
+                    store,
+                    owner,
+                    car,
+                    due_on,
+                    rule.promise(nominal_on, anchor=due_on),
+                    care_from=max(care_from, entered_on, known_since or date.min),
+                    known_at=max(made_at, owner_made_at),
+                    cycle_on=cycle_on,
+                )
+
+    def _from_policies(self, trigger: str) -> Iterator[Demanded]:
+        """The end of a policy that no later one of its kind has taken over."""
+        later = InsurancePolicy.objects.filter(
+            vehicle=OuterRef("vehicle"), kind=OuterRef("kind"), ends_on__gt=OuterRef("ends_on")
+        )
+        policies = InsurancePolicy.objects.filter(~Exists(later), vehicle__in=self._cars().order_by())
+        yield from self._from_facts_of_cars(trigger, policies, "ends_on", since="known_since")
+
+    def _from_orders(self, trigger: str) -> Iterator[Demanded]:
+        """Visits whose customer still owns the car."""
+        orders = WorkOrder.objects.filter(
+            handed_over_on__isnull=False, customer=F("vehicle__owner"), vehicle__in=self._cars().order_by()
+        ).exclude(job_type=JobType.INTERNAL)
+        yield from self._from_facts_of_cars(trigger, orders, "handed_over_on", since="known_since")
+
+    def _from_facts_of_cars(
+        self, trigger: str, facts: QuerySet, fact: str, *, since: str | None = None, to_car: str = ""
+    ) -> Iterator[Demanded]:
+        """Promises that count from a date of a row that belongs to a car."""
+        columns = [f"{to_car}vehicle__{column}" for column in self.CAR]
+        for row in stream(facts.order_by("pk"), *columns, fact, "changed_at", since or "pk"):
+            car, owner, store, care_from, entered_on, made_at, owner_made_at, anchor, changed_at, known_since = row
+            promised_from = max(care_from, entered_on, (since and known_since) or date.min)
+            for rule in self._rules(store, trigger):
+                for promise in rule.promises(anchor):
+                    yield from self._demand(
+                        rule,
+                        store,
+                        owner,
+                        car,
+                        anchor,
+                        promise,
+                        care_from=promised_from,
+                        known_at=max(made_at, owner_made_at, changed_at),
+                    )
+
+    def _from_suggestions(self, trigger: str) -> Iterator[Demanded]:
+        """Work that was suggested and not done: so long after the suggestion, and before the next service."""
+        open_ones = SuggestedWork.objects.filter(
+            status=SuggestionStatus.OPEN, work_order__vehicle__in=self._cars().order_by()
+        )
+        yield from self._from_facts_of_cars(trigger, open_ones, "suggested_on", to_car="work_order__")
+        facts = (*self.CAR, "next_service_on", "next_service_from_on", "forecast_since")
+        columns = [f"work_order__vehicle__{column}" for column in facts]
+        before_service = open_ones.filter(work_order__vehicle__next_service_on__gt=F("suggested_on")).order_by("pk")
+        for *row, changed_at in stream(before_service, *columns, "changed_at"):
+            car, owner, store, care_from, entered_on, made_at, owner_made_at, due_on, cycle_on, known_since = row
+            for rule in self._rules(store, trigger):
+                before = rule.params.get("before_service_days")
+                nominal_on = due_on - timedelta(days=before or 0)
+                if before is None or not self.period.first <= nominal_on <= self.period.last:
+                    continue
+                yield from self._demand(
+                    rule,
+                    store,
+                    owner,
+                    car,
+                    due_on,
+                    rule.promise(nominal_on, anchor=due_on, step=-before),
+                    care_from=max(care_from, entered_on, known_since or date.min),
+                    known_at=max(made_at, owner_made_at, changed_at),
+                    cycle_on=cycle_on,
+                )
+
+    # --- customers, by the calendar ------------------------------------------------------------------------------
+
+    PERSON = ("pk", "store", "entered_on", "created_at")
+
+    def _on_days(self, rule: RuleInForce, row: Sequence[Any], days: Iterable[date]) -> Iterator[Demanded]:
+        """Promises to a customer (``row`` as in ``PERSON``) on days that the calendar gives."""
+        customer, store, entered_on, made_at = row
+        for day in days:
+            yield from self._demand(
+                rule,
+                store,
+                customer,
+                0,
+                day,
+                rule.promise(day, anchor=day),
+                care_from=entered_on,
+                known_at=made_at,
+            )
+
+    def _from_birthdays(self, trigger: str) -> Iterator[Demanded]:
+        remembered: dict[tuple[Any, ...], list[date]] = {}
+        columns = ("birthday_calendar", "birthday_month", "birthday_day", "is_birthday_leap_month")
+        customers = self._customers(birthday_month__isnull=False, birthday_day__isnull=False)
+        for customer, store, entered_on, made_at, known_since, *key in stream(
+            customers, *self.PERSON, "birthday_since", *columns
+        ):
+            person, birthday = (customer, store, max(entered_on, known_since or date.min), made_at), tuple(key)
+            if birthday not in remembered:
+                remembered[birthday] = self._birthdays(*birthday)
+            for rule in self._rules(store, trigger):
+                yield from self._on_days(rule, person, remembered[birthday])
+
+    def _birthdays(self, kind: str, month: int, day: int, in_leap_month: bool) -> list[date]:
+        first, last = self.period.first, self.period.last
+        if kind != BirthdayCalendar.LUNAR:
+            return list(yearly(month, day, first, last))
+        if day > 30:
+            return []
+        return list(lunar_yearly(month, day, first, last, in_leap_month=in_leap_month))
+
+    def _from_festivals(self, trigger: str) -> Iterator[Demanded]:
+        remembered: dict[tuple[int, bool], list[date]] = {}
+        for *person, salutation in stream(self._customers(), *self.PERSON, "salutation"):
+            is_woman = salutation == Salutation.MS
+            for rule in self._rules(person[1], trigger):
+                if (rule.pk, is_woman) not in remembered:
+                    codes = [code for code in rule.params.get("festivals", []) if code != "women" or is_woman]
+                    remembered[rule.pk, is_woman] = self._on_festivals(codes)
+                yield from self._on_days(rule, person, remembered[rule.pk, is_woman])
+
+    def _on_festivals(self, codes: list[str]) -> list[date]:
+        return sorted({day for code in codes for day in festival_days(code, self.period.first, self.period.last)})
+
+    def _from_seasons(self, trigger: str) -> Iterator[Demanded]:
+        """Customers with a car in care, on fixed days of the year."""
+        remembered: dict[int, list[date]] = {}
+        cars = Vehicle.objects.filter(owner=OuterRef("pk"), status=VehicleStatus.IN_USE)
+        for person in stream(self._customers().filter(Exists(cars)), *self.PERSON):
+            for rule in self._rules(person[1], trigger):
+                if rule.pk not in remembered:
+                    remembered[rule.pk] = self._on_season_days(rule.params.get("days", []))
+                yield from self._on_days(rule, person, remembered[rule.pk])
+
+    def _on_season_days(self, texts: list[str]) -> list[date]:
+        days: set[date] = set()
+        for text in texts:
+            month, _, day = text.partition("-")
+            days.update(yearly(int(month), int(day), self.period.first, self.period.last))
+        return sorted(days)
+
+    def _from_personal_events(self, trigger: str) -> Iterator[Demanded]:
+        events = PersonalEvent.objects.filter(
+            customer__status=CustomerStatus.ACTIVE, customer__store__in=self.stores
+        ).order_by("pk")
+        columns = ("customer", "customer__store", "customer__entered_on", "customer__created_at")
+        for customer, store, entered_on, made_at, on, is_yearly, changed_at, known_since in stream(
+            events, *columns, "on", "is_yearly", "changed_at", "known_since"
+        ):
+            days = [on]
+            if is_yearly:
+                days = list(yearly(on.month, on.day, max(self.period.first, on), self.period.last))
+            days = [day for day in days if self.period.first <= day <= self.period.last]
+            person = (customer, store, max(entered_on, known_since or date.min), max(made_at, changed_at))
+            for rule in self._rules(store, trigger):
+                yield from self._on_days(rule, person, days)
+
+    # --- customers, by what happened last --------------------------------------------------------------------------
+
+    def _along(
+        self,
+        trigger: str,
+        row: tuple[int, int, date, datetime],
+        line: AnchorLine,
+        holds: Callable[[RuleInForce, Anchor, Promise], bool] = lambda *_: True,
+    ) -> Iterator[Demanded]:
+        """Promises that count from the anchor which ruled when they were planned."""
+        customer, store, entered_on, made_at = row
+        nights = self.nights[store]
+        for anchor, successor in line:
+            known_at = max(made_at, anchor.latest)
+            for rule in self._rules(store, trigger):
+                for promise in rule.promises(anchor.on):
+                    if AnchorLine.rules(anchor, successor, promise, nights, known_at) and holds(rule, anchor, promise):
+                        yield from self._demand(
+                            rule,
+                            store,
+                            customer,
+                            0,
+                            anchor.on,
+                            promise,
+                            care_from=entered_on,
+                            known_at=known_at,
+                        )
+
+    def _contacts(self) -> History:
+        """Effective contacts: customer, day, moment."""
+        contacts = ContactLog.objects.filter(
+            is_effective=True, customer__status=CustomerStatus.ACTIVE, customer__store__in=self.stores
+        )
+        return History(stream(contacts.order_by("customer_id", "at", "pk"), "customer_id", "on", "at"))
+
+    def _visits(self) -> History:
+        """Orders handed over: customer, day, last change, day of arrival, when made."""
+        orders = WorkOrder.objects.filter(
+            handed_over_on__isnull=False, customer__status=CustomerStatus.ACTIVE, customer__store__in=self.stores
+        ).exclude(job_type=JobType.INTERNAL)
+        ordered = orders.order_by("customer_id", "handed_over_on", "pk")
+        return History(stream(ordered, "customer_id", "handed_over_on", "changed_at", "arrived_on", "created_at"))
+
+    @staticmethod
+    def _visit_anchor(nights: Nights, on: date, changed_at: datetime, arrived_on: date, made_at: datetime) -> Anchor:
+        # An order entered before the car arrived is one of a simulated time: it was known from the beginning.
+        known_from = made_at if made_at < nights.midnight(arrived_on) else nights.midnight(on)
+        return Anchor(on, on, known_from, changed_at, is_visit=True)
+
+    def _garage(self) -> History:
+        """Cars in care: owner, delivery, care promised from, made at, next service and its kind."""
+        return History(
+            stream(
+                self._cars().order_by("owner_id", "pk"),
+                "owner_id",
+                "delivery_on",
+                "care_from",
+                "created_at",
+                "next_service_on",
+                "next_service_kind",
+            )
+        )
+
+    def _contact_anchors(
+        self, nights: Nights, rows: list[tuple[Any, ...]], column: date | None, made_at: datetime
+    ) -> list[Anchor]:
+        # A contact of a time to come is one of a simulated time: it was known from the beginning.
+        moments = [(on, at if at <= nights.now else LONG_AGO) for _, on, at in rows]
+        anchors = [Anchor(on, on, at, at) for on, at in moments]
+        if column is not None and (not rows or column > max(row[1] for row in rows)):
+            # Told at the import, without a row in the contact log.
+            anchors.append(Anchor(column, column, nights.midnight(column), made_at))
+        return anchors
+
+    @staticmethod
+    def _delivery_anchors(cars: list[tuple[Any, ...]], column: date | None, made_at: datetime) -> list[Anchor]:
+        anchors: list[Anchor] = []
+        known = sorted((max(on, care_from), on, at) for _, on, care_from, at, *_ in cars if on is not None)
+        for day, on, at in known:
+            if not anchors or on > anchors[-1].on:
+                anchors.append(Anchor(on, day, at, at))
+        if not anchors and column is not None:
+            anchors.append(Anchor(column, column, made_at, made_at))
+        return anchors
+
+    @staticmethod
+    def _taking_over(before: list[Anchor], after: list[Anchor]) -> AnchorLine:
+        """A line in which anchors of the second kind, once there is one, leave no room for the first kind."""
+        if after:
+            start = min(anchor.day for anchor in after)
+            before = [anchor for anchor in before if anchor.day < start]
+        return AnchorLine(before + after)
+
+    def _from_tiers(self, trigger: str) -> Iterator[Demanded]:
+        """Customers of a tier, so long after the last effective contact, else the last delivery, else the entry."""
+        tiers = {rule.params.get("tier") for of_store in self.rules.values() for rule in of_store.get(trigger, [])}
+        contacts, garage = self._contacts(), self._garage()
+        columns = ("pk", "store", "entered_on", "created_at")
+        facts = ("tier", "tier_since", "last_effective_contact_on", "last_delivery_on")
+        for *row, tier, tier_since, contacted_on, delivered_on in stream(
+            self._customers(tier__in=tiers), *columns, *facts
+        ):
+            customer, store, entered_on, made_at = row
+            before = [
+                Anchor(entered_on, date.min, LONG_AGO, made_at),
+                *self._delivery_anchors(garage.of(customer), delivered_on, made_at),
+            ]
+            after = self._contact_anchors(self.nights[store], contacts.of(customer), contacted_on, made_at)
+            yield from self._along(
+                trigger,
+                (customer, store, max(entered_on, tier_since or date.min), made_at),
+                self._taking_over(before, after),
+                lambda rule, *_, tier=tier: rule.params.get("tier") == tier,
+            )
+
+    def _from_contacts(self, trigger: str) -> Iterator[Demanded]:
+        """Owners of some time, so long after the last effective contact."""
+        contacts, garage = self._contacts(), self._garage()
+        columns = ("pk", "store", "entered_on", "created_at", "last_effective_contact_on")
+        for *row, contacted_on in stream(self._customers(), *columns):
+            customer, store, _, made_at = row
+            deliveries = [car[1] for car in garage.of(customer) if car[1] is not None]
+            anchors = self._contact_anchors(self.nights[store], contacts.of(customer), contacted_on, made_at)
+            if not deliveries:
+                continue
+            first_on = min(deliveries)
+
+            def has_owned_long(rule: RuleInForce, _: Anchor, promise: Promise, since: date = first_on) -> bool:
+                return months_after(since, rule.params.get("owner_for_months", 0)) <= promise.nominal_on
+
+            yield from self._along(trigger, tuple(row), AnchorLine(anchors), has_owned_long)
+
+    def _from_silence(self, trigger: str) -> Iterator[Demanded]:
+        """Owners, so long after the last visit; who never came, not before the first service is long overdue."""
+        visits, garage = self._visits(), self._garage()
+        columns = ("pk", "store", "entered_on", "created_at", "last_visit_on", "last_delivery_on")
+        for *row, visited_on, delivered_on in stream(self._customers(), *columns):
+            customer, store, _, made_at = row
+            cars, orders = garage.of(customer), visits.of(customer)
+            if not cars:
+                continue
+            nights = self.nights[store]
+            after = [self._visit_anchor(nights, *order[1:]) for order in orders]
+            if visited_on is not None and (not orders or visited_on > max(order[1] for order in orders)):
+                after.append(Anchor(visited_on, visited_on, nights.midnight(visited_on), made_at, is_visit=True))
+            first_due = [car[4] for car in cars if car[5] == ServiceKind.FIRST and car[4] is not None]
+
+            def holds(rule: RuleInForce, anchor: Anchor, promise: Promise, due: list[date] = first_due) -> bool:
+                grace = timedelta(days=rule.params.get("after_first_service_days", 0))
+                return anchor.is_visit or all(promise.nominal_on >= on + grace for on in due)
+
+            before = self._delivery_anchors(cars, delivered_on, made_at)
+            yield from self._along(trigger, tuple(row), self._taking_over(before, after), holds)
