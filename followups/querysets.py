@@ -2,6 +2,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Self
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
@@ -139,6 +140,13 @@ class ContactLogQuerySet(models.QuerySet):
     def made_by(self, user: "User", *, on: date) -> Self:
         """Contacts that a user made on a day."""
         return self.filter(by=user, on=on)
+
+    def saved_from(self, form_key: str, *, by: "User") -> Self:
+        """The contact that a user's form made already; none for a new form, or for a key that is none."""
+        try:
+            return self.filter(submission=UUID(form_key), by=by)
+        except ValueError:
+            return self.none()
 
     def for_activity(self, user: "User", *, on: date) -> models.QuerySet:
         """Pairs (customer id, owns a car from us) of a user's effective contacts of a day, for ``count_activity``."""

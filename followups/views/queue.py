@@ -24,7 +24,7 @@ from followups.actions.contacts import CannotRecordContact, record_contact, skip
 from followups.actions.leases import CannotClaimCustomer, claim, claim_next, local_now, release
 from followups.filters import DayFilters
 from followups.forms import PANEL_OF_OUTCOME, QueueForm, SkipForm
-from followups.models import TouchPoint
+from followups.models import ContactLog, TouchPoint
 from followups.permissions import can_work
 from followups.queries.queue import Saved, card_cars, card_points, progress_of, queue_card, saved_contact
 from followups.rules import OUTCOMES, local_time
@@ -76,6 +76,10 @@ def queue_save(request: StaffRequest, customer: int) -> HttpResponse:
     """Record what happened and answer with the next card; a form with mistakes comes back as it was, with 422."""
     found = _customer_to_work(request.user, customer)
     now = timezone.now()
+    # The answer got lost and the form came again: its reasons are settled, which is no mistake of the person.
+    made = ContactLog.objects.saved_from(request.POST.get("submission", ""), by=request.user)
+    if (log := made.filter(customer=found).first()) is not None:
+        return _next(request, saved_contact(log))
     form = _form(found, card_points(found), card_cars(found), data=request.POST)
     if form.is_valid():
         try:

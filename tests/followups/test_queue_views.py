@@ -291,10 +291,11 @@ def test_the_same_form_sent_twice_makes_one_contact(caller, due):
     point = due()
     form = filled(point)
 
-    caller.post(address("save", point.customer), form)
-    caller.post(address("save", point.customer), form)
+    first = caller.post(address("save", point.customer), form)
+    again = caller.post(address("save", point.customer), form)
 
     assert ContactLog.objects.count() == 1
+    assert (again.status_code, again.headers["Location"]) == (first.status_code, first.headers["Location"])
 
 
 def test_an_invalid_form_keeps_what_was_typed(caller, due):
