@@ -217,6 +217,30 @@ def vehicle_facts(car: Mapping[str, Any], used: Sequence[Reading], *, on: date) 
     }
 
 
+def fill_vehicle_facts(vehicle: Vehicle, readings: Sequence[OdometerReading], *, on: date) -> None:
+    """Compute the facts of a car that is not on file yet, and the flags of its first readings. Nothing is saved.
+
+    For writing many new cars at once: ``refresh_vehicle_facts`` would find nothing left to do.
+    """
+    readings = sorted(readings, key=lambda line: (line.on, line.is_new_odometer, line.km))
+    log = [Reading(line.on, line.km, line.is_new_odometer) for line in readings]
+    for line, flag in zip(readings, flag_readings(log), strict=True):
+        line.flag = flag
+    used = [reading for reading, line in zip(log, readings, strict=True) if line.flag == OdometerFlag.OK]
+    for name, value in vehicle_facts(_inputs_of(vehicle), used, on=on).items():
+        setattr(vehicle, name, value)
+
+
+def _inputs_of(vehicle: Vehicle) -> dict[str, Any]:
+    inputs: dict[str, Any] = {}
+    for path in _INPUTS:
+        value: Any = vehicle
+        for name in path.split("__"):
+            value = None if value is None else getattr(value, name)
+        inputs[path] = value
+    return inputs
+
+
 def _service_terms(car: Mapping[str, Any]) -> ServiceTerms:
     plan = "model__service_plan__"
     if car[f"{plan}first_months"] is None:

@@ -98,9 +98,23 @@ def read_plate(text: str) -> Plate | PlateProblem:
     return PlateProblem.CHARACTERS if len(number) in (7, 8) else PlateProblem.LENGTH
 
 
+# Third character of a small, last character of a large new-energy plate (V4).
+_BATTERY_LETTERS = "DABCE"
+
+
+def energy_of_plate(plate: Plate) -> Energy | None:
+    """Return what a new-energy plate says of the drive: battery electric, or other (a plug-in hybrid); else None."""
+    if plate.kind not in (PlateKind.NEV_SMALL, PlateKind.NEV_LARGE):
+        return None
+    letter = plate.number[2] if plate.kind == PlateKind.NEV_SMALL else plate.number[-1]
+    return Energy.BEV if letter in _BATTERY_LETTERS else Energy.PHEV
+
+
 # --- Odometer log (domain §1.2) --------------------------------------------------------------------------------
 
 LEAP_KM_PER_DAY = 1000
+# No car goes further; a larger number is not a mileage.
+MAX_KM = 3_000_000
 KM_PER_MILE = Decimal("1.609344")
 # How many readings back a consistent predecessor is looked for; it bounds the work on logs of many thousand lines.
 _LOOK_BACK = 200

@@ -1,0 +1,582 @@
+"""Writing a file of customers and cars into a store's files, a thousand rows at a time."""
+
+import csv
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Field, Model, Value
+from django.db.models.functions import Greatest
+from django.utils.translation import gettext as _
+
+from accounts.choices import Role
+from accounts.models import Membership, Store, User
+from core.actions import acting
+from core.fields import keyed_digest
+from customers.actions import SEARCH_COLUMNS, allocate_customer_numbers, fill_search_columns
+from customers.choices import DoNotContact
+from customers.models import ContactPerson, Customer
+from service.importing.batch import Batch, CarEntry, Entry, Memory, look_up, plain_name
+from service.importing.cells import text_of
+from service.importing.columns import known_columns, map_columns
+from service.importing.reading import Row, read_table
+from service.importing.rows import STAFF, ParsedRow, RowParser
+from vehicles.actions import fill_vehicle_facts, refresh_delivery_dates, refresh_vehicle_facts
+from vehicles.choices import InspectionSource, OdometerSource, VehicleStatus
+from vehicles.models import InsurancePolicy, OdometerReading, Ownership, Vehicle
+
+BATCH = 1000
+STAFF_ROLES = {
+    "sales_consultant": Role.SALES_CONSULTANT,
+    "service_adviser": Role.SERVICE_ADVISER,
+    "care_specialist": Role.CARE_SPECIALIST,
+}
+# What happened to the car and may be known better here: the later date counts.
+_LATEST_COUNTS = ("last_visit_on", "last_service_on")
+_BIRTHDAY = frozenset(
+    {"birthday_calendar", "birthday_year", "birthday_month", "birthday_day", "is_birthday_leap_month"}
+)
+_LEFT = (VehicleStatus.TRANSFERRED, VehicleStatus.SCRAPPED)
+_STRICTER = {DoNotContact.NONE: 0, DoNotContact.MARKETING: 1, DoNotContact.ALL_BUT_SAFETY: 2}
+
+
+class ImportIsRunning(Exception):
+    """Another import into the same store has not finished yet."""
+
+
+class RowRefused(Exception):
+    """The row contradicts what is on file; the message says how."""
+
+
+@dataclass
+class ImportResult:
+    """What an import did. ``rows`` = created, updated, unchanged and refused rows together."""
+
+    rows: int = 0
+    unchanged: int = 0
+    errors: int = 0
+    warnings: int = 0
+    customers_created: int = 0
+    customers_updated: int = 0
+    vehicles_created: int = 0
+    vehicles_updated: int = 0
+    seconds: float = 0
+    ignored_columns: list[str] = field(default_factory=list)
+
+
+def import_customers(
+    *,
+    path: Path,
+    store: Store,
+    on: date,
+    by: User | None,
+    dry_run: bool = False,
+    errors_path: Path | None = None,
+    warn: Callable[[int, str], None] = lambda line, text: None,
+) -> ImportResult:
+    """Bring a file of customers and cars into a store's files and return what was done.
+
+    New customers and cars are entered as of ``on``: care is promised from then, so an old customer base makes no flood.
+    What is on file already is updated where the file says something else; empty cells change nothing, and the same
+    file again changes nothing. Rows of one customer (by number, ID number, or mobile and name) become one customer with
+    several cars. A wrong row changes nothing and does not stop the others: it goes to ``errors_path`` with its line
+    and the reason in the active language. ``warn`` is told line and text of each oddity that does not stop a row.
+
+    Each thousand rows are one transaction; a run that broke off is completed by running it again. ``dry_run`` does all
+    of it and takes it back. Raises ``UnusableFile``, and ``ImportIsRunning`` when this store has an import at work.
+    """
+    started = monotonic()
+    with ExitStack() as stack:
+        stack.enter_context(_one_import_at_a_time(store))
+        if dry_run:
+            stack.enter_context(_taken_back())
+        stack.enter_context(acting(by, source="import", file=path.name))
+        table = read_table(path, score=known_columns)
+        columns = map_columns(table.headers)
+        refused = stack.enter_context(_refused_rows(errors_path, table.headers))
+        parser = RowParser(headers=table.headers, columns=columns, store=store, on=on)
+        run = _Run(store=store, on=on, warn=warn, refuse=refused)
+        run.result.ignored_columns = columns.ignored
+        while rows := list(islice(table.rows, BATCH)):
+            run.bring_in([parser.parse(row) for row in rows])
+    run.result.seconds = round(monotonic() - started, 1)
+    return run.result
+
+
+@contextmanager
+def _one_import_at_a_time(store: Store) -> Iterator[None]:
+    """Hold a lock of the store on this connection: two imports at once would both enter the same customer."""
+    key = [f"import of store {store.pk}"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", key)
+        if not cursor.fetchone()[0]:
+            raise ImportIsRunning(_("Another import into store %(store)s is running.") % {"store": store.code})
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", key)
+
+
+@contextmanager
+def _taken_back() -> Iterator[None]:
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+@contextmanager
+def _refused_rows(path: Path | None, headers: Sequence[str]) -> Iterator[Callable[[Row, str], None]]:
+    """Open the file for rows that could not be taken: line, the columns as they were, reason. Excel opens it as is."""
+    if path is None:
+        yield lambda row, reason: None
+        return
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([_("Line"), *headers, _("Reason")])
+
+        def write(row: Row, reason: str) -> None:
+            cells = [_harmless(text_of(cell)) for cell in row.cells[: len(headers)]]
+            cells += [""] * (len(headers) - len(cells))
+            writer.writerow([row.line, *cells, reason])
+
+        yield write
+
+
+def _harmless(text: str) -> str:
+    """Keep a spreadsheet from running what somebody wrote into a cell; the apostrophe is dropped on the way back in."""
+    return f"'{text}" if re.match(r"[=@\t\r]|[+-](?![\d\s()-]+$)", text) else text
+
+
+class _Run:
+    """One import: batch after batch is looked up, taken row by row, and written."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        on: date,
+        warn: Callable[[int, str], None],
+        refuse: Callable[[Row, str], None],
+    ) -> None:
+        self.store, self.on = store, on
+        self.warn, self.refuse = warn, refuse
+        self.result = ImportResult()
+        self.memory = Memory()
+        self.staff = self._staff()
+
+    def _staff(self) -> dict[tuple[str, str], list[int]]:
+        people: dict[tuple[str, str], list[int]] = defaultdict(list)
+        members = Membership.objects.filter(store=self.store).active().select_related("user").order_by("pk")
+        for member in members:
+            for word in {plain_name(member.user.name), plain_name(member.user.username)} - {""}:
+                people[member.role, word].append(member.user_id)
+        return people
+
+    def bring_in(self, rows: Sequence[ParsedRow]) -> None:
+        """Write a batch of rows. When somebody entered the same thing meanwhile, look again and write once more."""
+        try:
+            batch = self._write(rows)
+        except IntegrityError:
+            batch = self._write(rows)
+        for row, reason in batch.refused:
+            self.refuse(row, reason)
+        for line, text in batch.warnings:
+            self.warn(line, text)
+        self._count(rows, batch)
+
+    def _write(self, rows: Sequence[ParsedRow]) -> Batch:
+        with transaction.atomic():
+            batch = look_up(rows, store=self.store, memory=self.memory)
+            for row in rows:
+                reason = _("; ").join(row.problems)
+                if not reason:
+                    try:
+                        self._take(row, batch)
+                    except RowRefused as error:
+                        reason = str(error)
+                if reason:
+                    batch.refused.append((row.source, reason))
+                else:
+                    batch.warnings += [(row.source.line, warning) for warning in row.warnings]
+            self._save(batch)
+        return batch
+
+    def _count(self, rows: Sequence[ParsedRow], batch: Batch) -> None:
+        result = self.result
+        result.rows += len(rows)
+        result.errors += len(batch.refused)
+        result.warnings += len(batch.warnings)
+        result.unchanged += batch.unchanged
+        result.customers_created += len(batch.new_customers)
+        result.vehicles_created += len(batch.new_vehicles)
+        memory = self.memory
+        memory.models |= batch.models
+        memory.aliases |= {number: entry.instance.pk for number, entry in batch.aliases.items()}
+        for entry in batch.used.values():
+            is_customer = isinstance(entry.instance, Customer)
+            seen, counted = (
+                (memory.seen_customers, memory.counted_customers)
+                if is_customer
+                else (memory.seen_vehicles, memory.counted_vehicles)
+            )
+            pk = entry.instance.pk
+            seen.add(pk)
+            if pk not in counted and (entry.is_new or entry.changed or entry.is_touched):
+                counted.add(pk)
+                if not entry.is_new:
+                    name = "customers_updated" if is_customer else "vehicles_updated"
+                    setattr(result, name, getattr(result, name) + 1)
+
+    # --- One row -------------------------------------------------------------------------------------------------
+
+    def _take(self, row: ParsedRow, batch: Batch) -> None:
+        """Take a row into the batch. Everything that can be wrong is looked at before anything is changed."""
+        car = batch.vehicles.get(row.vin) if row.vin else None
+        if car and car.instance.store_id != self.store.pk:
+            raise RowRefused(_("The VIN %(vin)s is on file elsewhere in the group.") % {"vin": row.vin})
+        if row.number in batch.numbers_elsewhere:
+            raise RowRefused(_("The customer no. %(number)s is in use elsewhere.") % {"number": row.number})
+        owner = self._owner_of(car, batch)
+        customer = self._customer_of(row, owner, batch)
+        if car and owner is not customer:
+            raise RowRefused(
+                _(
+                    "The car %(vin)s belongs to another customer, %(owner)s. If it was sold, transfer it on the page "
+                    "of the car first; if it is the same person, make name and mobile agree."
+                )
+                % {"vin": row.vin, "owner": f"{owner.instance.number} {owner.instance.name}".strip() if owner else "?"}
+            )
+        self._refuse_taken_plate(row, car, batch)
+        if customer is None and "name" not in row.customer:
+            raise RowRefused(_("The name is missing."))
+        if customer is None and not self._can_be_found_again(row):
+            raise RowRefused(_("A mobile, ID number, customer no. or VIN is needed to know the customer again."))
+        before = len(batch.new_customers) + len(batch.new_vehicles)
+        entry, customer_changed = self._take_customer(row, customer, batch)
+        car_changed = bool(row.vin) and self._take_car(row, car, entry, batch)
+        created = len(batch.new_customers) + len(batch.new_vehicles) > before
+        if not (created or customer_changed or car_changed):
+            batch.unchanged += 1
+
+    @staticmethod
+    def _can_be_found_again(row: ParsedRow) -> bool:
+        customer = row.customer
+        return bool(row.number or row.vin or {"mobile", "other_phone", "id_number", "credit_code"} & customer.keys())
+
+    @staticmethod
+    def _owner_of(car: Entry | None, batch: Batch) -> Entry | None:
+        if car is None:
+            return None
+        return car.owner if isinstance(car, CarEntry) else batch.customers.get(car.instance.owner_id)
+
+    def _customer_of(self, row: ParsedRow, owner: Entry | None, batch: Batch) -> Entry | None:
+        """The customer a row speaks of (domain §1.5): by number, ID number or credit code, phone and name, own car."""
+        if found := batch.by_number.get(row.number) if row.number else None:
+            return found
+        values = row.customer
+        name = plain_name(values.get("name", ""))
+        candidates = []
+        if "id_number" in values:
+            candidates.append(batch.by_id_number.get(keyed_digest(values["id_number"])))
+        if "credit_code" in values:
+            candidates.append(batch.by_credit_code.get(values["credit_code"]))
+        if name:
+            phones = [values[key] for key in ("mobile", "other_phone") if key in values]
+            candidates += [batch.by_phone_and_name.get((phone, name)) for phone in phones]
+        if owner and (not name or plain_name(owner.instance.name) == name):
+            candidates.append(owner)
+        for candidate in candidates:
+            if candidate and self._may_be(candidate, row):
+                if row.number:
+                    batch.by_number[row.number] = batch.aliases[row.number] = candidate
+                return candidate
+        return None
+
+    @staticmethod
+    def _may_be(candidate: Entry, row: ParsedRow) -> bool:
+        """Two ID numbers are two people, and so are two customer numbers of one file."""
+        known, given = candidate.instance.id_number_hash, keyed_digest(row.customer.get("id_number", ""))
+        if known and given and known != given:
+            return False
+        return not (row.number and candidate.is_seen and candidate.instance.number != row.number)
+
+    @staticmethod
+    def _refuse_taken_plate(row: ParsedRow, car: Entry | None, batch: Batch) -> None:
+        plate = row.car.get("plate")
+        status = row.car.get("status") or (car.instance.status if car else VehicleStatus.IN_USE)
+        holder = batch.plates.get(plate or "")
+        if plate and holder not in (None, row.vin) and status == VehicleStatus.IN_USE:
+            raise RowRefused(_("Another car in use has the plate %(plate)s.") % {"plate": plate})
+
+    def _take_customer(self, row: ParsedRow, entry: Entry | None, batch: Batch) -> tuple[Entry, bool]:
+        values = row.customer | self._staff_of(row, batch)
+        if entry is None:
+            customer = Customer(store=self.store, entered_on=self.on, number=row.number)
+            entry = Entry(customer, is_new=True, is_seen=False)
+            _overwrite(customer, values)
+            _fill_blanks(customer, row.customer_hints)
+            if customer.do_not_contact != DoNotContact.NONE:
+                customer.do_not_contact_on, customer.do_not_contact_reason = self.on, _("Import")
+            customer.id_number_hash = keyed_digest(customer.id_number)
+            batch.new_customers.append(entry)
+            batch.index_customer(entry)
+            changed = True
+        else:
+            changed = self._update_customer(row, entry, values, batch)
+        entry.is_seen = True
+        batch.used[id(entry)] = entry
+        if row.contact and self._take_contact(row.contact, entry, batch):
+            entry.is_touched = changed = True
+        return entry, changed
+
+    def _update_customer(self, row: ParsedRow, entry: Entry, values: dict[str, Any], batch: Batch) -> bool:
+        customer = entry.instance
+        wish = values.pop("do_not_contact", None)
+        # The first row of a customer in a file has its say; later ones of the same customer fill what is empty.
+        fields = (_fill_blanks if entry.is_seen else _overwrite)(customer, values)
+        fields |= _fill_blanks(customer, row.customer_hints)
+        if entry.is_seen and _differs(customer, values):
+            _warn(batch, row, _("an earlier row of this customer says something else, which was kept"))
+        # A file never lifts what the customer asked for.
+        if wish and _STRICTER[wish] > _STRICTER[customer.do_not_contact]:
+            customer.do_not_contact, customer.do_not_contact_on = wish, self.on
+            customer.do_not_contact_reason = _("Import")
+            fields |= {"do_not_contact", "do_not_contact_on", "do_not_contact_reason"}
+        if "mobile" in fields and customer.is_mobile_wrong:
+            customer.is_mobile_wrong = False
+            fields.add("is_mobile_wrong")
+        if fields & {"name", "id_number"}:
+            customer.id_number_hash = keyed_digest(customer.id_number)
+            fields |= set(SEARCH_COLUMNS)
+        entry.changed |= fields
+        return bool(fields)
+
+    def _staff_of(self, row: ParsedRow, batch: Batch) -> dict[str, Any]:
+        found = {}
+        for name in STAFF:
+            word = row.staff.get(name)
+            if not word:
+                continue
+            people = self.staff.get((STAFF_ROLES[name], plain_name(word)), [])
+            if len(people) == 1:
+                found[f"{name}_id"] = people[0]
+            else:
+                sentence = _("several people are called “%(name)s”") if people else _("nobody “%(name)s” in that role")
+                _warn(batch, row, sentence % {"name": word})
+        return found
+
+    @staticmethod
+    def _take_contact(contact: tuple[str, str, str], entry: Entry, batch: Batch) -> bool:
+        name, role, mobile = contact
+        key = (entry.instance.pk or -id(entry), name)
+        if key in batch.contacts or plain_name(name) == plain_name(entry.instance.name):
+            return False
+        is_first = not any(customer == key[0] for customer, _name in batch.contacts)
+        batch.contacts.add(key)
+        batch.new_contacts.append(
+            ContactPerson(customer=entry.instance, name=name, role=role, mobile=mobile, is_main=is_first)
+        )
+        return True
+
+    def _take_car(self, row: ParsedRow, entry: "Entry | None", customer: Entry, batch: Batch) -> bool:
+        values = dict(row.car)
+        if row.catalogue:
+            values["model_id"] = batch.models[row.catalogue].pk
+        changed = True
+        if entry is None:
+            car = Vehicle(vin=row.vin, store=self.store, owner=customer.instance, care_from=self.on)
+            if row.catalogue:
+                car.model = batch.models[row.catalogue]
+            entry = CarEntry(car, is_new=True, is_seen=False, owner=customer)
+            _overwrite(car, values)
+            _fill_blanks(car, row.car_hints)
+            batch.vehicles[row.vin] = entry
+            batch.new_vehicles.append(entry)
+            batch.has_retaken_plates |= car.plate in batch.freed_plates
+        else:
+            changed = self._update_car(row, entry, values, batch)
+        if entry.instance.plate and entry.instance.status == VehicleStatus.IN_USE:
+            batch.plates[entry.instance.plate] = row.vin
+        _note_visit(customer, row.car.get("last_visit_on"))
+        entry.is_seen = True
+        batch.used[id(entry)] = entry
+        if self._take_happenings(row, entry, batch):
+            entry.is_touched = changed = True
+        return changed
+
+    @staticmethod
+    def _update_car(row: ParsedRow, entry: Entry, values: dict[str, Any], batch: Batch) -> bool:
+        car = entry.instance
+        _keep_what_is_newer(car, values, is_seen=entry.is_seen)
+        if values.get("status") == VehicleStatus.IN_USE != car.status:
+            # What staff learnt of a car is newer than the list it came from.
+            del values["status"]
+            _warn(batch, row, _("the car is on file as no longer in use; it stays so"))
+        old_plate = car.plate
+        fields = (_fill_blanks if entry.is_seen else _overwrite)(car, values)
+        if "inspection_valid_until" in values:
+            fields |= _overwrite(car, {name: values[name] for name in ("inspection_valid_until", "inspection_source")})
+        entry.changed |= fields
+        if "plate" in fields:
+            batch.has_retaken_plates |= car.plate in batch.freed_plates
+            if old_plate:
+                batch.freed_plates.add(old_plate)
+                batch.plates.pop(old_plate, None)
+        if entry.is_seen and _differs(car, values):
+            _warn(batch, row, _("an earlier row of this car says something else, which was kept"))
+        return bool(fields)
+
+    def _take_happenings(self, row: ParsedRow, entry: Entry, batch: Batch) -> bool:
+        """Readings and policies of a row that are not on file yet."""
+        is_new = False
+        known = batch.readings[row.vin]
+        for day, km in row.readings:
+            # A mileage without a date is of today; the same file tomorrow is no news.
+            if (day, km) in known or (day is None and any(km == other for _day, other in known)):
+                continue
+            known.add((day or self.on, km))
+            batch.new_readings[row.vin].append(
+                OdometerReading(vehicle=entry.instance, on=day or self.on, km=km, source=OdometerSource.IMPORT)
+            )
+            is_new = True
+        policies = batch.policies[row.vin]
+        for kind, ends_on, insurer in row.policies:
+            if (kind, ends_on) not in policies:
+                policies.add((kind, ends_on))
+                batch.new_policies.append(
+                    InsurancePolicy(vehicle=entry.instance, kind=kind, ends_on=ends_on, insurer=insurer)
+                )
+                is_new = True
+        return is_new
+
+    # --- Writing -------------------------------------------------------------------------------------------------
+
+    def _save(self, batch: Batch) -> None:
+        self._save_customers(batch)
+        self._save_cars(batch)
+        OdometerReading.objects.bulk_create(
+            [reading for readings in batch.new_readings.values() for reading in readings]
+        )
+        InsurancePolicy.objects.bulk_create(batch.new_policies)
+        ContactPerson.objects.bulk_create(batch.new_contacts)
+        known_cars = [e for e in batch.used.values() if isinstance(e.instance, Vehicle) and not e.is_new]
+        changed = [e for e in known_cars if e.changed or e.is_touched]
+        refresh_vehicle_facts([e.instance.pk for e in changed], on=self.on)
+        owners = {e.instance.owner_id for e in changed if e.changed & {"delivery_on", "status"}}
+        owners |= {e.instance.owner_id for e in batch.new_vehicles}
+        refresh_delivery_dates(owners)
+
+    def _save_customers(self, batch: Batch) -> None:
+        for car in batch.new_vehicles:
+            owner, delivery_on = car.instance.owner, car.instance.delivery_on
+            if owner.pk is None and delivery_on and car.instance.status == VehicleStatus.IN_USE:
+                owner.last_delivery_on = max(delivery_on, owner.last_delivery_on or delivery_on)
+        new = [entry.instance for entry in batch.new_customers]
+        unnumbered = [customer for customer in new if not customer.number]
+        numbers = allocate_customer_numbers(len(unnumbered), on=self.on)
+        for customer, number in zip(unnumbered, numbers, strict=True):
+            customer.number = number
+        for customer in new:
+            fill_search_columns(customer)
+        Customer.objects.bulk_create(new)
+        known = [e for e in batch.used.values() if isinstance(e.instance, Customer) and not e.is_new and e.changed]
+        for entry in known:
+            if entry.changed & set(SEARCH_COLUMNS):
+                fill_search_columns(entry.instance)
+        _update_by_fields(known)
+
+    def _save_cars(self, batch: Batch) -> None:
+        for entry in batch.new_vehicles:
+            car = entry.instance
+            car.owner = car.owner  # its id is known by now
+            fill_vehicle_facts(car, batch.new_readings[car.vin], on=self.on)
+        known = [e for e in batch.used.values() if isinstance(e.instance, Vehicle) and not e.is_new and e.changed]
+        if batch.has_retaken_plates:
+            # A plate that one car gives up and another takes within the batch must be free in between.
+            movers = [e.instance.pk for e in known if "plate" in e.changed]
+            Vehicle.objects.filter(pk__in=movers).update(plate="")
+        _update_by_fields(known)
+        new = [entry.instance for entry in batch.new_vehicles]
+        Vehicle.objects.bulk_create(new)
+        Ownership.objects.bulk_create([self._ownership_of(car) for car in new])
+        left = [e.instance.pk for e in known if "status" in e.changed and e.instance.status in _LEFT]
+        open_ones = Ownership.objects.filter(vehicle__in=left, ended_on=None)
+        open_ones.update(ended_on=Greatest("started_on", Value(self.on)))
+
+    def _ownership_of(self, car: Vehicle) -> Ownership:
+        started_on = car.delivery_on or self.on
+        ended_on = self.on if car.status in _LEFT else None
+        return Ownership(vehicle=car, customer_id=car.owner_id, started_on=started_on, ended_on=ended_on)
+
+
+def _warn(batch: Batch, row: ParsedRow, text: str) -> None:
+    batch.warnings.append((row.source.line, text))
+
+
+def _overwrite(instance: Model, values: dict[str, Any]) -> set[str]:
+    fields = {name for name, value in values.items() if getattr(instance, name) != value}
+    for name in fields:
+        setattr(instance, name, values[name])
+    return fields
+
+
+def _fill_blanks(instance: Model, values: dict[str, Any]) -> set[str]:
+    """Take values where nothing is known yet. A birthday is one value, whatever its parts.
+
+    What stands in a new row for want of anything better, such as the tier, counts as nothing known.
+    """
+    if getattr(instance, "birthday_month", None) is not None:
+        values = {name: value for name, value in values.items() if name not in _BIRTHDAY}
+    fields = set()
+    for name, value in values.items():
+        known = getattr(instance, name)
+        column = instance._meta.get_field(name)
+        is_default = instance.pk is None and isinstance(column, Field) and known == column.get_default()
+        if known != value and (known in (None, "") or is_default or name in _BIRTHDAY):
+            setattr(instance, name, value)
+            fields.add(name)
+    return fields
+
+
+def _differs(instance: Model, values: dict[str, Any]) -> bool:
+    return any(getattr(instance, name) != value for name, value in values.items())
+
+
+def _keep_what_is_newer(car: Vehicle, values: dict[str, Any], *, is_seen: bool) -> None:
+    """Leave out what is known better here: a later visit or service, an inspection confirmed for longer."""
+    service_on = values.get("last_service_on")
+    if service_on and car.last_service_on and service_on < car.last_service_on:
+        values.pop("last_service_km", None)
+    for name in _LATEST_COUNTS:
+        known = getattr(car, name)
+        if name in values and known and values[name] <= known:
+            del values[name]
+    valid_until = values.get("inspection_valid_until")
+    is_estimate = car.inspection_source in ("", InspectionSource.ESTIMATE)
+    if valid_until and not is_estimate and (is_seen or valid_until <= (car.inspection_valid_until or valid_until)):
+        del values["inspection_valid_until"], values["inspection_source"]
+
+
+def _note_visit(customer: Entry, visit_on: date | None) -> None:
+    known = customer.instance.last_visit_on
+    if visit_on and (known is None or visit_on > known):
+        customer.instance.last_visit_on = visit_on
+        customer.changed.add("last_visit_on")
+
+
+def _update_by_fields(entries: Sequence[Entry]) -> None:
+    """Write each changed row with the columns that changed, and no others: few statements, honest history."""
+    groups: dict[frozenset[str], list[Any]] = defaultdict(list)
+    for entry in entries:
+        groups[frozenset(name.removesuffix("_id") for name in entry.changed)].append(entry.instance)
+    for names, instances in sorted(groups.items(), key=lambda group: sorted(group[0])):
+        type(instances[0])._default_manager.bulk_update(instances, sorted(names), batch_size=BATCH)
