@@ -164,7 +164,7 @@ def _flags_of_series(series: Sequence[Reading]) -> list[OdometerFlag]:
     lengths = [1] * len(series)
     before: list[int | None] = [None] * len(series)
     for index, reading in enumerate(series):
-        for candidate in range(index - 1, max(index - _LOOK_BACK, 0) - 1, -1):
+        for candidate in range(max(index - _LOOK_BACK, 0), index):
             if lengths[candidate] + 1 > lengths[index] and _follows(series[candidate], reading):
                 lengths[index], before[index] = lengths[candidate] + 1, candidate
     used = set()

@@ -44,7 +44,7 @@ class Table:
     rows: Iterator[Row]
 
 
-def read_table(path: Path, *, score: Callable[[Sequence[str]], int]) -> Table:
+def read_table(path: Path, *, score: Callable[[Sequence[str]], int], example: str) -> Table:
     """Open a file and find its table. ``score`` says how many of the cells of a row are known column names.
 
     The head is the row among the first twenty with the highest score; in a workbook, of the first sheet that has one.
@@ -67,7 +67,8 @@ def read_table(path: Path, *, score: Callable[[Sequence[str]], int]) -> Table:
         if table is not None:
             return table
     raise UnusableFile(
-        _("No row of %(path)s has column names that are known here, such as 姓名, 手机号码, VIN.") % {"path": path.name}
+        _("No row of %(path)s has column names that are known here, such as: %(example)s.")
+        % {"path": path.name, "example": example}
     )
 
 
@@ -142,8 +143,10 @@ def encoding_of(path: Path) -> str:
     if start.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    for encoding in ("utf-8", "gb18030"):
+        candidates: tuple[str, ...] = ("utf-16",)
+    else:
+        candidates = ("utf-8", "gb18030")
+    for encoding in candidates:
         if _is_encoded(path, encoding):
             return encoding
     raise UnusableFile(
@@ -156,9 +159,9 @@ def _is_encoded(path: Path, encoding: str) -> bool:
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
-                if b"\x00" in chunk:
+                # A zero is in no text, though all of these encodings allow it.
+                if "\x00" in decoder.decode(chunk):
                     return False
-                decoder.decode(chunk)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False

@@ -1,0 +1,237 @@
+"""Writes of the car file, and the facts that care is planned from."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, transaction
+
+from tests.factories import TODAY, CarModelFactory, CustomerFactory, VehicleFactory, vin
+from vehicles.actions import (
+    CannotChangeVehicle,
+    CannotTransferOwner,
+    PlateTaken,
+    add_policy,
+    add_reading,
+    change_status,
+    confirm_inspection,
+    create_vehicle,
+    refresh_delivery_dates,
+    refresh_vehicle_facts,
+    service_done_elsewhere,
+    transfer_owner,
+    update_vehicle,
+)
+from vehicles.choices import (
+    InspectionSource,
+    OdometerFlag,
+    OdometerSource,
+    PlateKind,
+    PolicyKind,
+    ServiceKind,
+    VehicleStatus,
+)
+from vehicles.models import OdometerReading, Ownership, ServicePlan
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def owner(store):
+    return CustomerFactory(store=store)
+
+
+@pytest.fixture
+def car(owner, adviser):
+    return create_vehicle(
+        owner=owner, vin=vin(1), care_from=TODAY, by=adviser, delivery_on=date(2026, 1, 10), plate="鲁M·12345"
+    )
+
+
+def facts_of(car):
+    car.refresh_from_db()
+    return (car.next_service_kind, car.next_service_on, car.next_service_km, car.next_service_from_on)
+
+
+def test_a_new_car_has_an_owner_a_forecast_and_its_owner_a_delivery(car, owner):
+    owner.refresh_from_db()
+    assert owner.last_delivery_on == date(2026, 1, 10)
+    assert [(o.customer, o.started_on, o.ended_on) for o in car.ownerships.all()] == [(owner, date(2026, 1, 10), None)]
+    assert (car.plate, car.plate_kind) == ("鲁M12345", PlateKind.BLUE)
+    assert facts_of(car) == (ServiceKind.FIRST, date(2026, 4, 10), 5000, date(2026, 1, 10))
+    assert (car.warranty_ends_on, car.three_guarantees_end_on) == (date(2029, 1, 10), date(2028, 1, 10))
+    assert (car.inspection_valid_until, car.inspection_source) == (date(2028, 1, 31), InspectionSource.ESTIMATE)
+    assert car.daily_km is None
+
+
+def test_a_vin_of_the_wrong_shape_or_on_file_is_refused(car, owner, adviser):
+    with pytest.raises(CannotChangeVehicle, match="not a VIN"):
+        create_vehicle(owner=owner, vin="123", care_from=TODAY, by=adviser)
+    with pytest.raises(CannotChangeVehicle, match="on file"):
+        create_vehicle(owner=owner, vin=car.vin.lower(), care_from=TODAY, by=adviser)
+
+
+def test_a_plate_is_on_one_car_in_use(car, owner, adviser):
+    with pytest.raises(PlateTaken):
+        create_vehicle(owner=owner, vin=vin(2), care_from=TODAY, by=adviser, plate="鲁M12345")
+    change_status(vehicle=car, status=VehicleStatus.SCRAPPED, on=TODAY, by=adviser)
+    second = create_vehicle(owner=owner, vin=vin(2), care_from=TODAY, by=adviser, plate="鲁M12345")
+    with pytest.raises(PlateTaken):
+        change_status(vehicle=car, status=VehicleStatus.IN_USE, on=TODAY, by=adviser)
+    assert second.plate == "鲁M12345"
+
+
+def test_what_is_computed_cannot_be_entered(car, adviser):
+    with pytest.raises(TypeError):
+        update_vehicle(vehicle=car, values={"next_service_on": TODAY}, on=TODAY, by=adviser)
+    with pytest.raises(CannotChangeVehicle, match="not a plate"):
+        update_vehicle(vehicle=car, values={"plate": "美A12345"}, on=TODAY, by=adviser)
+
+
+def test_a_corrected_delivery_moves_everything_counted_from_it(car, owner, adviser):
+    assert update_vehicle(vehicle=car, values={"delivery_on": date(2026, 2, 10)}, on=TODAY, by=adviser) == [
+        "delivery_on"
+    ]
+    owner.refresh_from_db()
+    assert owner.last_delivery_on == date(2026, 2, 10)
+    assert facts_of(car)[1] == date(2026, 5, 10)
+
+
+def test_the_plan_of_the_model_overrides_the_default(car, adviser):
+    plan = ServicePlan.objects.create(name="long", first_months=12, first_km=15000)
+    model = CarModelFactory(service_plan=plan)
+    update_vehicle(vehicle=car, values={"model": model}, on=TODAY, by=adviser)
+    assert facts_of(car) == (ServiceKind.FIRST, date(2027, 1, 10), 15000, date(2026, 1, 10))
+
+
+def test_a_reading_moves_the_forecast_and_an_odd_one_is_kept_but_left_out(car, adviser):
+    reading = add_reading(vehicle=car, on=date(2026, 2, 9), km=3000, source=OdometerSource.CUSTOMER, by=adviser)
+    assert (reading.flag, car.odometer_km, str(car.daily_km)) == (OdometerFlag.OK, 3000, "100.0")
+    expected = (ServiceKind.FIRST, date(2026, 3, 1), 5000, date(2026, 1, 10))
+    assert facts_of(car) == expected
+    leap = add_reading(vehicle=car, on=date(2026, 2, 10), km=90000, source=OdometerSource.CUSTOMER, by=adviser)
+    fall = add_reading(vehicle=car, on=date(2026, 2, 20), km=2000, source=OdometerSource.CUSTOMER, by=adviser)
+    assert (leap.flag, fall.flag) == (OdometerFlag.LEAPING, OdometerFlag.FALLING)
+    assert facts_of(car) == expected
+    assert car.odometer_km == 3000
+
+
+def test_the_same_reading_twice_is_one(car, adviser):
+    for _again in range(2):
+        add_reading(vehicle=car, on=date(2026, 2, 9), km=3000, source=OdometerSource.CUSTOMER, by=adviser)
+    assert car.readings.count() == 1
+
+
+def test_refreshing_again_changes_nothing_and_writes_no_history(car, adviser):
+    add_reading(vehicle=car, on=date(2026, 2, 9), km=3000, source=OdometerSource.CUSTOMER, by=adviser)
+    events = apps.get_model("vehicles", "VehicleEvent").objects
+    before = events.count()
+    assert refresh_vehicle_facts([car.pk], on=TODAY) == 0
+    assert events.count() == before
+
+
+def test_refreshing_three_cars_asks_no_more_than_refreshing_one(owner, django_assert_num_queries):
+    cars = [VehicleFactory(owner=owner, store=owner.store, delivery_on=date(2025, 1, n)) for n in (1, 2, 3)]
+    with django_assert_num_queries(6):  # savepoint, lock, log, cars, write, release
+        assert refresh_vehicle_facts([cars[0].pk], on=TODAY) == 1
+    with django_assert_num_queries(6):
+        assert refresh_vehicle_facts([car.pk for car in cars], on=TODAY) == 2
+
+
+def test_a_flag_that_somebody_spoilt_heals(car, adviser):
+    add_reading(vehicle=car, on=date(2026, 2, 9), km=3000, source=OdometerSource.CUSTOMER, by=adviser)
+    OdometerReading.objects.update(flag=OdometerFlag.FALLING)
+    refresh_vehicle_facts([car.pk], on=TODAY)
+    assert OdometerReading.objects.get().flag == OdometerFlag.OK
+
+
+def test_a_confirmed_inspection_beats_the_estimate_for_good(car, adviser):
+    confirm_inspection(vehicle=car, valid_until=date(2027, 5, 31), source=InspectionSource.LICENCE, by=adviser)
+    refresh_vehicle_facts([car.pk], on=date(2027, 12, 1))
+    car.refresh_from_db()
+    assert (car.inspection_valid_until, car.inspection_source) == (date(2027, 5, 31), InspectionSource.LICENCE)
+
+
+def test_an_estimate_moves_on_when_its_day_has_passed(car):
+    refresh_vehicle_facts([car.pk], on=date(2028, 2, 1))
+    car.refresh_from_db()
+    assert car.inspection_valid_until == date(2030, 1, 31)
+
+
+def test_a_sold_car_is_promised_to_its_new_owner_from_that_day(car, owner, store, adviser):
+    buyer = CustomerFactory(store=store)
+    car = transfer_owner(vehicle=car, to=buyer, on=TODAY, by=adviser)
+    car.refresh_from_db()
+    owner.refresh_from_db()
+    buyer.refresh_from_db()
+    assert (car.owner, car.care_from) == (buyer, TODAY)
+    assert (owner.last_delivery_on, buyer.last_delivery_on) == (None, date(2026, 1, 10))
+    assert list(Ownership.objects.order_by("pk").values_list("customer", "started_on", "ended_on")) == [
+        (owner.pk, date(2026, 1, 10), TODAY),
+        (buyer.pk, TODAY, None),
+    ]
+
+
+def test_a_car_is_not_transferred_to_its_owner_nor_into_the_past(car, owner, store, adviser):
+    with pytest.raises(CannotTransferOwner, match="already"):
+        transfer_owner(vehicle=car, to=owner, on=TODAY, by=adviser)
+    with pytest.raises(CannotTransferOwner, match="only"):
+        transfer_owner(vehicle=car, to=CustomerFactory(store=store), on=date(2025, 1, 1), by=adviser)
+
+
+def test_a_scrapped_car_leaves_care_and_its_owner_keeps_no_delivery(car, owner, adviser):
+    change_status(vehicle=car, status=VehicleStatus.SCRAPPED, on=TODAY, by=adviser)
+    owner.refresh_from_db()
+    assert owner.last_delivery_on is None
+    assert car.ownerships.get().ended_on == TODAY
+    later = TODAY + timedelta(days=30)
+    car = change_status(vehicle=car, status=VehicleStatus.IN_USE, on=later, by=adviser)
+    owner.refresh_from_db()
+    assert (car.care_from, owner.last_delivery_on) == (later, date(2026, 1, 10))
+    assert car.ownerships.filter(ended_on=None).get().started_on == later
+
+
+def test_a_service_elsewhere_starts_the_next_cycle(car, adviser):
+    service_done_elsewhere(vehicle=car, on=date(2026, 4, 1), km=4800, by=adviser)
+    assert facts_of(car) == (ServiceKind.PERIODIC, date(2026, 9, 16), 14800, date(2026, 4, 1))
+    service_done_elsewhere(vehicle=car, on=date(2026, 3, 1), by=adviser)
+    assert facts_of(car)[3] == date(2026, 4, 1)
+    assert car.first_service_done_on == date(2026, 4, 1)
+
+
+def test_a_policy_entered_again_is_corrected(car, adviser):
+    for insurer in ("人保", "平安"):
+        policy = add_policy(
+            vehicle=car, kind=PolicyKind.COMPULSORY, ends_on=date(2027, 1, 10), insurer=insurer, by=adviser
+        )
+    assert (car.policies.get().insurer, policy.insurer) == ("平安", "平安")
+    with pytest.raises(CannotChangeVehicle):
+        add_policy(vehicle=car, kind=PolicyKind.COMMERCIAL, starts_on=TODAY, ends_on=TODAY, by=adviser)
+
+
+def test_the_history_names_who_changed_a_car(car, adviser):
+    update_vehicle(vehicle=car, values={"body_colour": "白"}, on=TODAY, by=adviser)
+    event = apps.get_model("vehicles", "VehicleEvent").objects.latest("pgh_id")
+    assert (event.body_colour, event.pgh_context.metadata["user"]) == ("白", adviser.pk)
+
+
+def test_a_failed_transfer_leaves_everything_as_it_was(car, owner, store, adviser, monkeypatch):
+    def fail(customer_ids):
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr("vehicles.actions.refresh_delivery_dates", fail)
+    with pytest.raises(RuntimeError):
+        transfer_owner(vehicle=car, to=CustomerFactory(store=store), on=TODAY, by=adviser)
+    car.refresh_from_db()
+    assert (car.owner, car.ownerships.get().ended_on) == (owner, None)
+
+
+def test_delivery_dates_heal(car, owner):
+    type(owner).objects.filter(pk=owner.pk).update(last_delivery_on=date(1999, 1, 1))
+    assert refresh_delivery_dates([owner.pk]) == 1
+    assert refresh_delivery_dates([owner.pk]) == 0
+
+
+def test_the_database_refuses_a_second_open_ownership(car, owner):
+    with pytest.raises(IntegrityError, match="ownership_one_open"), transaction.atomic():
+        Ownership.objects.create(vehicle=car, customer=owner, started_on=TODAY)
