@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0002_history'),
-        ('customers', '0003_customer_number'),
+        ('customers', '0004_known_since'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
