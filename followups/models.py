@@ -71,7 +71,7 @@ class CareRule(ChangeStamped):
     late_days = models.PositiveSmallIntegerField(_("days late"), default=0, validators=[MaxValueValidator(60)])
     shift = models.CharField(_("on a rest day"), max_length=8, choices=Shift, default=Shift.LATER)
 
-    owner_role = models.CharField(_("owner"), max_length=2, choices=Role)
+    owner_role = models.CharField(_("responsible role"), max_length=2, choices=Role)
     handling = models.CharField(_("handling"), max_length=8, choices=Handling, default=Handling.CONTACT)
     channels = ArrayField(models.CharField(max_length=10, choices=Channel), verbose_name=_("channels"))
     rotates_channels = models.BooleanField(_("another channel each time"), default=False)

@@ -96,7 +96,7 @@ def rule_facts(rule: CareRule) -> list[Fact]:
         *_param_facts(rule),
         Fact(_("Window, days"), window_text(rule)),
         Fact(_("On a rest day"), rule.get_shift_display()),
-        Fact(_("Owner"), rule.get_owner_role_display()),
+        Fact(_("Responsible"), rule.get_owner_role_display()),
         Fact(_("Priority"), str(rule.priority)),
         Fact(_("Class"), rule.get_care_class_display()),
         Fact(_("Handling"), rule.get_handling_display()),

@@ -51,3 +51,8 @@ def fill(template: str, values: PointValues) -> str:
 def fill_lines(template: str, values: PointValues) -> list[str]:
     """Return the talking points one by one, filled in, without empty lines."""
     return [line for line in (line.strip() for line in fill(template, values).splitlines()) if line]
+
+
+def message_lines(template: str, values: PointValues) -> list[str]:
+    """Return what of the talking points goes to the customer in a message: the first line; the rest is for staff."""
+    return fill_lines(template, values)[:1]

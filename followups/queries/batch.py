@@ -13,7 +13,7 @@ from followups.models import CareRule, TouchPoint
 from followups.queries.queue import address_of, spoken_date
 from followups.querysets import TouchPointQuerySet
 from followups.rules import MESSAGE_CHANNELS
-from followups.talking_points import PointValues, fill_lines
+from followups.talking_points import PointValues, message_lines
 
 BATCH_PAGE_SIZE = 100
 CHUNK = 2000
@@ -122,7 +122,7 @@ def message_of(point: TouchPoint, *, rule: CareRule) -> BatchMessage:
             store=customer.store.name,
             adviser=customer.store.name,
         )
-        text = "\n".join(fill_lines(_template(rule, language), values))
+        text = "\n".join(message_lines(_template(rule, language), values))
     return BatchMessage(point_id=point.pk, customer=customer, text=text)
 
 

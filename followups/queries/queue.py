@@ -23,7 +23,7 @@ from followups.queries.day import due_state, preferred_channel
 from followups.querysets import TouchPointQuerySet
 from followups.rules import MESSAGE_CHANNELS
 from followups.strategies import strategies_for
-from followups.talking_points import PointValues, fill_lines
+from followups.talking_points import PointValues, fill_lines, message_lines
 from vehicles.choices import AgeBand, ServiceKind, VehicleStatus
 from vehicles.models import Vehicle
 from vehicles.rules import age_band
@@ -364,7 +364,7 @@ def _message(
         if point.channel in MESSAGE_CHANNELS:
             template = point.rule.points_en if in_english else point.rule.points_zh
             values = point_values(point, customer=customer, cars=cars, adviser=str(user), language=language)
-            texts += fill_lines(template, values)
+            texts += message_lines(template, values)
     with translation.override(language):
         if not texts:
             texts = [

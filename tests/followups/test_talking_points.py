@@ -1,7 +1,7 @@
 """Templates of the care plan with a customer's values filled in (domain §3.3)."""
 
 from followups.care_plan import read_care_plan
-from followups.talking_points import PointValues, fill, fill_lines, unknown_placeholders
+from followups.talking_points import PointValues, fill, fill_lines, message_lines, unknown_placeholders
 
 VALUES = PointValues(
     customer="王先生", model="博瑞", plate="鲁MB6688", date="12月3日", store="渤海路店", adviser="陈静"
@@ -41,3 +41,8 @@ def test_the_delivered_care_plan_uses_known_placeholders_only():
     }
 
     assert unknown == {}
+
+
+def test_a_message_is_the_first_line_and_leaves_out_what_is_for_staff():
+    template = "{customer}您好，祝您生日快乐！\n只祝福，不推销；可附礼券"
+    assert message_lines(template, VALUES) == [f"{VALUES.customer}您好，祝您生日快乐！"]
