@@ -44,6 +44,11 @@ def consultant(store):
 
 
 @pytest.fixture
+def second_consultant(store):
+    return _person("sc2", "吴斌", Role.SALES_CONSULTANT, store)
+
+
+@pytest.fixture
 def care_specialist(store):
     return _person("cr1", "陈静", Role.CARE_SPECIALIST, store)
 
