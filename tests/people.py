@@ -4,7 +4,9 @@ Each fixture is a ``User``; sign one in with ``client.force_login(adviser)`` or 
 """
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.choices import Role
 from tests.factories import MembershipFactory, StoreFactory
@@ -98,3 +100,15 @@ def as_user():
         return client
 
     return sign_in
+
+
+@pytest.fixture
+def writes_of():
+    """Return the statements of a call that change the database: looking at a page has none."""
+
+    def collect(call):
+        with CaptureQueriesContext(connection) as queries:
+            call()
+        return [each["sql"] for each in queries if not each["sql"].startswith("SELECT")]
+
+    return collect

@@ -3,6 +3,7 @@
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from accounts.http import StaffRequest
@@ -10,6 +11,7 @@ from core.pages import render_page
 from core.paging import keyset_page
 from customers.models import Customer
 from followups.models import ContactLog, NextStep, TouchPoint
+from followups.permissions import can_work
 from vehicles.models import Vehicle
 
 PAGE_SIZE = 20
@@ -20,7 +22,15 @@ def customer_care(request: StaffRequest, pk: int) -> HttpResponse:
     """The care calendar of a customer: every touch point that was due, what became of it, what is open."""
     customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
     points = TouchPoint.objects.visible_to(request.user).filter(customer=customer)
-    return _care(request, points, title=customer.name, back=customer.get_absolute_url(), shows_car=True)
+    is_due = can_work(request.user, customer) and points.open().for_contact().exists()
+    return _care(
+        request,
+        points,
+        title=customer.name,
+        back=customer.get_absolute_url(),
+        shows_car=True,
+        contact_url=reverse("followups:queue_claim", args=[pk]) if is_due else "",
+    )
 
 
 @require_GET
@@ -32,11 +42,17 @@ def vehicle_care(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 def _care(
-    request: StaffRequest, points: QuerySet[TouchPoint], *, title: str, back: str, shows_car: bool
+    request: StaffRequest,
+    points: QuerySet[TouchPoint],
+    *,
+    title: str,
+    back: str,
+    shows_car: bool,
+    contact_url: str = "",
 ) -> HttpResponse:
     rows = points.select_related("rule", "vehicle", "assignee", "settled_by__by", "lead__rule")
     page = keyset_page(rows, by=("-nominal_on", "-pk"), after=request.GET.get("after", ""), size=PAGE_SIZE)
-    context = {"page": page, "title": title, "back": back, "shows_car": shows_car}
+    context = {"page": page, "title": title, "back": back, "shows_car": shows_car, "contact_url": contact_url}
     return render_page(request, "followups/care_calendar.html", context)
 
 

@@ -86,3 +86,24 @@ def test_no_page_carries_inline_script_or_style(client):
     assert " style=" not in page
     assert "<style" not in page
     assert "onclick" not in page
+
+
+def test_a_stranger_may_not_guess_passwords_for_long(client, adviser):
+    url = reverse("account_login")
+    for _attempt in range(5):
+        assert client.post(url, {"login": "sa1", "password": "wrong-guess"}).status_code == 200
+    client.post(url, {"login": "sa1", "password": PASSWORD, "next": "/customers/"})
+    assert "_auth_user_id" not in client.session
+
+
+def test_the_administration_has_no_sign_in_of_its_own(client, as_user, adviser, admin_user):
+    assert client.get("/admin/login/?next=/admin/").url.startswith(reverse("account_login"))
+    assert as_user(admin_user).get("/admin/").status_code == 200
+    assert as_user(adviser).get("/admin/", follow=True).status_code == 403
+
+
+@pytest.mark.parametrize("model", ["accounts/store", "accounts/user", "vehicles/carmodel", "vehicles/serviceplan"])
+def test_the_administration_opens_its_lists_and_forms(as_user, admin_user, store, model):
+    client = as_user(admin_user)
+    assert client.get(f"/admin/{model}/").status_code == 200
+    assert client.get(f"/admin/{model}/add/").status_code == 200

@@ -287,3 +287,10 @@ def test_who_may_change_a_customer_of_somebody_else(as_user, request, store, per
 def test_an_adviser_changes_own_customers(as_user, adviser, store):
     customer = CustomerFactory(store=store, service_adviser=adviser)
     assert as_user(adviser).get(_edit(customer)).status_code == 200
+
+
+def test_looking_at_files_writes_nothing(as_user, care_specialist, store, writes_of):
+    customer = CustomerFactory(store=store)
+    client = as_user(care_specialist)
+    for url in (LIST, _file(customer), _edit(customer), "/search/?q=王"):
+        assert writes_of(lambda url=url: client.get(url)) == []

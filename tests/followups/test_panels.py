@@ -71,6 +71,7 @@ def test_a_panel_takes_the_same_queries_for_one_and_three_rows(
     _fill(vehicle, 1)
     # Session, user, memberships; the customer or car; the rows; what hangs on them.
     expected = {
+        "followups:customer_care": 6,
         "followups:customer_contacts": 7,
         "service:customer_orders": 6,
         "service:vehicle_orders": 6,
@@ -94,3 +95,20 @@ def test_open_complaints_stand_first(as_user, adviser, vehicle):
     NextStepFactory(customer=vehicle.owner)
     response = as_user(adviser).get(_url("followups:customer_next_steps", vehicle))
     assert [step.kind for step in response.context["steps"]] == ["complaint", "appointment"]
+
+
+@pytest.mark.parametrize(("person", "is_offered"), [("adviser", True), ("auditor", False)])
+def test_who_calls_customers_goes_from_the_file_into_the_card(as_user, request, vehicle, person, is_offered):
+    url = _url("followups:customer_care", vehicle)
+    client = as_user(request.getfixturevalue(person))
+    assert client.get(url).context["contact_url"] == ""
+    TouchPointFactory(customer=vehicle.owner, vehicle=vehicle)
+    card = reverse("followups:queue_claim", args=[vehicle.owner_id])
+    assert client.get(url).context["contact_url"] == (card if is_offered else "")
+
+
+@pytest.mark.parametrize("name", [*OF_CUSTOMER, *OF_VEHICLE])
+def test_looking_writes_nothing(as_user, adviser, vehicle, name, writes_of):
+    _fill(vehicle, 1)
+    client = as_user(adviser)
+    assert writes_of(lambda: client.get(_url(name, vehicle))) == []
