@@ -354,6 +354,12 @@ class _Run:
         if "mobile" in fields and customer.is_mobile_wrong:
             customer.is_mobile_wrong = False
             fields.add("is_mobile_wrong")
+        if fields & _BIRTHDAY:
+            customer.birthday_since = self.on
+            fields.add("birthday_since")
+        if "tier" in fields:
+            customer.tier_since = self.on
+            fields.add("tier_since")
         if fields & {"name", "id_number"}:
             customer.id_number_hash = keyed_digest(customer.id_number)
             fields |= set(SEARCH_COLUMNS)
@@ -413,8 +419,7 @@ class _Run:
             entry.is_touched = changed = True
         return changed
 
-    @staticmethod
-    def _update_car(row: ParsedRow, entry: Entry, values: dict[str, Any], batch: Batch) -> bool:
+    def _update_car(self, row: ParsedRow, entry: Entry, values: dict[str, Any], batch: Batch) -> bool:
         car = entry.instance
         _keep_what_is_newer(car, values, is_seen=entry.is_seen)
         if values.get("status") == VehicleStatus.IN_USE != car.status:
@@ -425,6 +430,13 @@ class _Run:
         fields = (_fill_blanks if entry.is_seen else _overwrite)(car, values)
         if "inspection_valid_until" in values:
             fields |= _overwrite(car, {name: values[name] for name in ("inspection_valid_until", "inspection_source")})
+        # What would have been due by the dates of the file, and is over, was never promised.
+        if "inspection_valid_until" in fields:
+            car.inspection_since = self.on
+            fields.add("inspection_since")
+        if "delivery_on" in fields and car.care_from < self.on:
+            car.care_from = self.on
+            fields.add("care_from")
         entry.changed |= fields
         if "plate" in fields:
             batch.has_retaken_plates |= car.plate in batch.freed_plates
@@ -452,8 +464,11 @@ class _Run:
         for kind, ends_on, insurer in row.policies:
             if (kind, ends_on) not in policies:
                 policies.add((kind, ends_on))
+                since = None if entry.is_new else self.on
                 batch.new_policies.append(
-                    InsurancePolicy(vehicle=entry.instance, kind=kind, ends_on=ends_on, insurer=insurer)
+                    InsurancePolicy(
+                        vehicle=entry.instance, kind=kind, ends_on=ends_on, insurer=insurer, known_since=since
+                    )
                 )
                 is_new = True
         return is_new

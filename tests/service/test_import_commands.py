@@ -137,6 +137,18 @@ def test_a_later_file_updates_what_it_says_and_leaves_the_rest(run):
     assert (wang.tier, wang.email, wang.vehicles.get().plate) == (Tier.VIP, "wang@example.com", "鲁M12345")
 
 
+def test_what_a_later_file_adds_is_known_since_that_day(run):
+    run([WANG])
+    later = date(2026, 11, 25)
+    headers = ["姓名", "手机", "VIN", "交车日期", "生日", "客户分级", "交强险到期日", "年检到期"]
+    run(
+        [["王小明", WANG[1], vin(1), "2025-01-11", "3-4", "VIP", "2026-12-01", "2027-03-31"]], headers=headers, on=later
+    )
+    customer, car = Customer.objects.get(), Vehicle.objects.get()
+    assert (customer.entered_on, customer.birthday_since, customer.tier_since) == (TODAY, later, later)
+    assert (car.care_from, car.inspection_since, car.policies.get().known_since) == (later, later, later)
+
+
 def test_a_new_mobile_of_the_owner_of_the_car_is_an_update(run):
     run([WANG])
     summary, _refused = run([["王小明", "13700000000", vin(1), "", "", "", ""]])

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, transaction
+from django.utils import translation
 
 from tests.factories import TODAY, CarModelFactory, CustomerFactory, VehicleFactory, vin
 from vehicles.actions import (
@@ -34,6 +35,12 @@ from vehicles.choices import (
 from vehicles.models import OdometerReading, Ownership, ServicePlan
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _english():
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture
@@ -90,7 +97,8 @@ def test_what_is_computed_cannot_be_entered(car, adviser):
 
 def test_a_corrected_delivery_moves_everything_counted_from_it(car, owner, adviser):
     assert update_vehicle(vehicle=car, values={"delivery_on": date(2026, 2, 10)}, on=TODAY, by=adviser) == [
-        "delivery_on"
+        "delivery_on",
+        "care_from",
     ]
     owner.refresh_from_db()
     assert owner.last_delivery_on == date(2026, 2, 10)
@@ -146,7 +154,9 @@ def test_a_flag_that_somebody_spoilt_heals(car, adviser):
 
 
 def test_a_confirmed_inspection_beats_the_estimate_for_good(car, adviser):
-    confirm_inspection(vehicle=car, valid_until=date(2027, 5, 31), source=InspectionSource.LICENCE, by=adviser)
+    confirm_inspection(
+        vehicle=car, valid_until=date(2027, 5, 31), source=InspectionSource.LICENCE, on=TODAY, by=adviser
+    )
     refresh_vehicle_facts([car.pk], on=date(2027, 12, 1))
     car.refresh_from_db()
     assert (car.inspection_valid_until, car.inspection_source) == (date(2027, 5, 31), InspectionSource.LICENCE)
