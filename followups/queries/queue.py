@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.choices import Language
 from accounts.models import User
+from core.queries import work_calendar
 from customers.choices import Channel, CustomerKind, CustomerStatus, DoNotContact, Lifecycle
 from customers.models import ContactPerson, Customer
 from customers.rules import form_of_address, lifecycle_stage
@@ -238,6 +239,20 @@ def queue_card(customer: Customer, *, user: User, now: datetime) -> QueueCard:
         channel=preferred_channel(customer, points[0]) if points else Channel.PHONE,
         lease=QueueLease.objects.filter(customer=customer, expires_at__gt=now).select_related("holder").first(),
     )
+
+
+PROPOSED_CLOCKS = ((0, time(9, 30)), (0, time(14, 0)), (1, time(10, 0)))
+
+
+def proposed_times(*, on: date) -> list[datetime]:
+    """Return three times to offer, on the next two working days: two to choose from and one to fall back on.
+
+    Naive, local to the store. They are proposals of the house's hours, not free slots. One query.
+    """
+    calendar = work_calendar(on, on + timedelta(days=21))
+    first = calendar.on_or_after(on + timedelta(days=1))
+    days = (first, calendar.on_or_after(first + timedelta(days=1)))
+    return [datetime.combine(days[index], clock) for index, clock in PROPOSED_CLOCKS]
 
 
 def card_points(customer: Customer) -> list[TouchPoint]:

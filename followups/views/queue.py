@@ -26,7 +26,15 @@ from followups.filters import DayFilters
 from followups.forms import PANEL_OF_OUTCOME, QueueForm, SkipForm
 from followups.models import ContactLog, TouchPoint
 from followups.permissions import can_work
-from followups.queries.queue import Saved, card_cars, card_points, progress_of, queue_card, saved_contact
+from followups.queries.queue import (
+    Saved,
+    card_cars,
+    card_points,
+    progress_of,
+    proposed_times,
+    queue_card,
+    saved_contact,
+)
 from followups.rules import OUTCOMES, local_time
 from followups.views.requests import StaffRequest
 from vehicles.models import Vehicle
@@ -282,6 +290,7 @@ def _render(
         ],
         "query": _filters(request).queue_query(),
         "day_address": _day_address(request),
+        "proposed_times": proposed_times(on=today),
         "today": today,
         "now": now,
     }

@@ -96,12 +96,14 @@ function arrive({ isSwapped }) {
     const live = document.querySelector("[data-crm-live]");
     if (live) live.textContent = card.dataset.crmSaid;
   }
+  for (const times of card.querySelectorAll("[data-crm-times]")) times.hidden = false;
   restoreDraft();
   showLease();
   if (!isSwapped) return;
   const wrong = card.querySelector(".wk-error, [role='alert']");
   const target = wrong
-    ? wrong.closest(".wk-field")?.querySelector("input, select, textarea") || card.querySelector("#queue-form input[name='outcome']")
+    ? card.querySelector(".wk-field:has(.wk-error) :is(input, select, textarea)") ||
+      card.querySelector("#queue-form input[name='outcome']")
     : card.querySelector("[data-crm-focus]");
   target?.focus({ preventScroll: !wrong });
 }
@@ -122,6 +124,13 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const card = queue();
   const address = event.detail.xhr.responseURL;
   if (!card || !address) return;
+  if (event.detail.xhr.status === 403) {
+    // Signed in anew elsewhere, or no longer allowed: the page itself knows which; the draft waits for it.
+    event.detail.shouldSwap = false;
+    keepDraft();
+    window.location.reload();
+    return;
+  }
   const login = new URL(card.dataset.loginUrl || "/accounts/login/", window.location.href);
   if (new URL(address).pathname !== login.pathname) return;
   event.detail.shouldSwap = false;
@@ -147,6 +156,13 @@ document.addEventListener("click", (event) => {
     document.querySelector("[data-crm-focus]")?.focus();
   }
   if (event.target.closest("[data-crm-show-keys]")) document.querySelector("[data-crm-keys]")?.showModal();
+  const proposed = event.target.closest("[data-crm-day]");
+  if (proposed) {
+    const panel = proposed.closest(".wk-panel");
+    panel.querySelector("input[type='date']").value = proposed.dataset.crmDay;
+    panel.querySelector("input[type='time']").value = proposed.dataset.crmClock;
+    for (const other of panel.querySelectorAll("[data-crm-day]")) other.ariaPressed = String(other === proposed);
+  }
   const all = event.target.closest("[data-crm-tick-all]");
   if (all) {
     const boxes = [...document.querySelectorAll(`input[type="checkbox"][form="${all.form.id}"]`)];
@@ -163,7 +179,7 @@ function chooseOutcome(digit) {
   choice.checked = true;
   choice.dispatchEvent(new Event("input", { bubbles: true }));
   const panel = [...document.querySelectorAll("#queue-form .wk-panel")].find((part) => part.offsetParent !== null);
-  (panel?.querySelector("input, select, textarea") || choice).focus();
+  (panel?.querySelector("button, input, select, textarea") || choice).focus();
   return true;
 }
 

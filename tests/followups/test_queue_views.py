@@ -27,7 +27,7 @@ from tests.factories import (
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_nine_in_the_morning")]
 
-CARD_QUERIES = 14
+CARD_QUERIES = 15
 HTMX = {"HX-Request": "true"}
 
 
