@@ -222,8 +222,20 @@ class TouchPoint(models.Model):
             ),
         )
         indexes = (
+            # Greetings of a festival are a row a customer: the queue must not wade through them.
             models.Index(
-                "assignee", "closes_on", "id", name="touchpoint_queue", condition=Q(status=TouchPointStatus.OPEN)
+                "assignee",
+                "closes_on",
+                "id",
+                name="touchpoint_queue",
+                condition=Q(status=TouchPointStatus.OPEN, handling=Handling.CONTACT),
+            ),
+            models.Index(
+                "store",
+                "rule",
+                "nominal_on",
+                name="touchpoint_batch",
+                condition=Q(status=TouchPointStatus.OPEN, handling=Handling.BATCH),
             ),
             models.Index(
                 "store", "closes_on", "id", name="touchpoint_store_queue", condition=Q(status=TouchPointStatus.OPEN)
@@ -233,7 +245,7 @@ class TouchPoint(models.Model):
                 "closes_on",
                 "id",
                 name="touchpoint_pool",
-                condition=Q(status=TouchPointStatus.OPEN, assignee=None),
+                condition=Q(status=TouchPointStatus.OPEN, handling=Handling.CONTACT, assignee=None),
             ),
             models.Index(
                 "customer",
@@ -285,7 +297,7 @@ class ContactLog(models.Model):
         verbose_name_plural = _("contact log")
         indexes = (
             models.Index(fields=("customer", "-at", "-id"), name="contactlog_of_customer"),
-            models.Index("by", "on", name="contactlog_of_day", condition=Q(is_effective=True)),
+            models.Index("by", "on", name="contactlog_of_day"),
         )
 
     def __str__(self) -> str:
