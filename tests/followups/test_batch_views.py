@@ -74,7 +74,7 @@ def test_each_text_is_in_its_customers_language(as_user, care_specialist, tip, s
     page = as_user(care_specialist).get(address("detail", store))
 
     texts = [row.text for row in page.context["page"].rows]
-    assert texts[0].startswith("王先生您好,换季用车提示")
+    assert texts[0].startswith("王先生您好，换季用车提示")
     assert texts[1].startswith("Hello Ms Li, a tip for the season")
     assert [sample.language for sample in page.context["samples"]] == ["zh-hans", "en"]
 
