@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
         ('accounts', '0002_history'),
         ('core', '0004_history'),
         ('customers', '0005_mobile_index'),
-        ('followups', '0006_pool_index'),
+        ('followups', '0007_responsible_role'),
         ('vehicles', '0002_known_since'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
