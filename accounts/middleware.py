@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pghistory
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, QueryDict
 from django.shortcuts import render
 from django.utils import translation
 
@@ -13,6 +13,25 @@ from accounts.permissions import memberships_of
 GetResponse = Callable[[HttpRequest], HttpResponse]
 # Pages that a signed-in person reaches even without a membership: they can always sign out.
 OPEN_PREFIXES = ("/accounts/", "/static/", "/language/", "/theme/")
+
+
+class NulCharacterMiddleware:
+    """Answers 400 to a request that carries a NUL character: PostgreSQL stores no such text, and no page sends one."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        texts = [request.path, *_texts(request.GET)]
+        if request.method == "POST":
+            texts += _texts(request.POST)
+        if any("\x00" in text for text in texts):
+            return HttpResponseBadRequest(content_type="text/plain")
+        return self.get_response(request)
+
+
+def _texts(data: QueryDict) -> list[str]:
+    return [text for name, values in data.lists() for text in (name, *values)]
 
 
 class LanguageMiddleware:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db.models import BooleanField, Expression, F, Func, Model, QuerySet, Value
+from django.utils.timezone import is_naive
 
 ModelT = TypeVar("ModelT", bound=Model)
 
@@ -71,7 +73,8 @@ def _read_key(model: type[Model], names: Sequence[str], after: str) -> list[Valu
             value: Any = field.to_python(text)  # type: ignore[union-attr]
         except (FieldDoesNotExist, ValidationError, ValueError):
             return None
-        if value is None:
+        # Keys of ours carry their time zone; a bare date would be guessed into one, which not every day survives.
+        if value is None or (isinstance(value, datetime) and is_naive(value)):
             return None
         values.append(Value(value, output_field=field))  # type: ignore[arg-type]
     return values
