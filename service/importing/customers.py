@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from accounts.choices import Role
 from accounts.models import Membership, Store, User
 from core.actions import acting
+from core.copying import copy_in
 from core.fields import keyed_digest
 from customers.actions import SEARCH_COLUMNS, allocate_customer_numbers, fill_search_columns
 from customers.choices import DoNotContact
@@ -478,11 +479,17 @@ class _Run:
     def _save(self, batch: Batch) -> None:
         self._save_customers(batch)
         self._save_cars(batch)
-        OdometerReading.objects.bulk_create(
-            [reading for readings in batch.new_readings.values() for reading in readings]
-        )
-        InsurancePolicy.objects.bulk_create(batch.new_policies)
-        ContactPerson.objects.bulk_create(batch.new_contacts)
+        # They were made before their car or customer had an id.
+        for readings in batch.new_readings.values():
+            for reading in readings:
+                reading.vehicle = reading.vehicle
+        for policy in batch.new_policies:
+            policy.vehicle = policy.vehicle
+        for person in batch.new_contacts:
+            person.customer = person.customer
+        copy_in([reading for readings in batch.new_readings.values() for reading in readings])
+        copy_in(batch.new_policies)
+        copy_in(batch.new_contacts)
         known_cars = [e for e in batch.used.values() if isinstance(e.instance, Vehicle) and not e.is_new]
         changed = [e for e in known_cars if e.changed or e.is_touched]
         refresh_vehicle_facts([e.instance.pk for e in changed], on=self.on)
@@ -502,7 +509,7 @@ class _Run:
             customer.number = number
         for customer in new:
             fill_search_columns(customer)
-        Customer.objects.bulk_create(new)
+        copy_in(new)
         known = [e for e in batch.used.values() if isinstance(e.instance, Customer) and not e.is_new and e.changed]
         for entry in known:
             if entry.changed & set(SEARCH_COLUMNS):
@@ -521,8 +528,8 @@ class _Run:
             Vehicle.objects.filter(pk__in=movers).update(plate="")
         _update_by_fields(known)
         new = [entry.instance for entry in batch.new_vehicles]
-        Vehicle.objects.bulk_create(new)
-        Ownership.objects.bulk_create([self._ownership_of(car) for car in new])
+        copy_in(new)
+        copy_in([self._ownership_of(car) for car in new])
         left = [e.instance.pk for e in known if "status" in e.changed and e.instance.status in _LEFT]
         open_ones = Ownership.objects.filter(vehicle__in=left, ended_on=None)
         open_ones.update(ended_on=Greatest("started_on", Value(self.on)))
