@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from accounts.choices import Role
 from accounts.models import Store
@@ -85,6 +85,10 @@ def _parsed_day(text: str) -> date | None:
         return parse_date(text)
     except ValueError:
         return None
+
+
+def _unix_lines(text: str) -> str:
+    return text.replace("\r\n", "\n")
 
 
 def _points_validator(template: str) -> None:
@@ -207,7 +211,7 @@ class CareRuleForm(forms.ModelForm):
         return Layout(
             "seen_at",
             Fieldset(
-                _("Name"),
+                pgettext("of a rule", "Name"),
                 Row(Column("name_zh", css_class="col-md-6"), Column("name_en", css_class="col-md-6")),
                 "is_active",
             ),
@@ -260,6 +264,14 @@ class CareRuleForm(forms.ModelForm):
         data["channels"] = [channel.value for _rank, _place, channel in ranked]
         self._clean_channels(data)
         return data
+
+    def clean_points_zh(self) -> str:
+        """Browsers send lines with CR LF; stored like that, an untouched text would count as changed."""
+        return _unix_lines(self.cleaned_data["points_zh"])
+
+    def clean_points_en(self) -> str:
+        """The same for the English ones."""
+        return _unix_lines(self.cleaned_data["points_en"])
 
     def _clean_offsets(self, data: Mapping[str, Any]) -> None:
         if "offsets" not in self.fields or "offsets" in self.errors:
@@ -318,7 +330,7 @@ class CalendarDayForm(forms.Form):
         choices=((False, gettext_lazy("Holiday")), (True, gettext_lazy("Make-up working day"))),
         coerce=lambda value: value in ("True", True),
     )
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=80, required=False)
+    name = forms.CharField(label=pgettext_lazy("of a day", "Name"), max_length=80, required=False)
 
     def __init__(self, *args: Any, row: CalendarDay | None = None, year: int | None = None, **kwargs: Any) -> None:
         if row is not None:

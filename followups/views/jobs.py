@@ -62,6 +62,8 @@ def job_list(request: StaffRequest) -> HttpResponse:
     if not can_see_jobs(request.user):
         raise PermissionDenied
     now = timezone.now()
+    # The page that tells of the runs must not contradict itself with an alarm of a minute ago.
+    forget_alarm_facts()
     runs = plan_runs(request.user)
     status = request.GET.get("status", "")
     if status in JobStatus.values:
@@ -146,7 +148,7 @@ def job_run(request: StaffRequest) -> HttpResponse:
         )
         return redirect("followups:job_list")
     forget_alarm_facts()
-    return redirect(f"{reverse('followups:job_list')}?asked={asked.timestamp():.0f}&store={code}")
+    return redirect(f"{reverse('followups:job_list')}?asked={int(asked.timestamp())}&store={code}")
 
 
 def _store_names() -> dict[str, str]:

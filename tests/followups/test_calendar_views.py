@@ -75,8 +75,8 @@ def test_the_page_costs_the_same_for_any_number_of_days(as_user, admin_user, dja
     client = as_user(admin_user)
     for year in (2026, 2040):
         client.get(PAGE, {"year": year})
-        # the session (7), memberships, days; the alarm is cached
-        with django_assert_num_queries(9):
+        # the session (2), memberships, days; the alarm is cached
+        with django_assert_num_queries(4):
             client.get(PAGE, {"year": year})
 
 
