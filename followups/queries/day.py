@@ -146,7 +146,7 @@ def day_counts(leads: TouchPointQuerySet, *, on: date) -> DayCounts:
         today=Count("customer", distinct=True, filter=Q(due_on=on)),
         week=Count("customer", distinct=True, filter=Q(due_on__gt=on, due_on__lte=on + WEEK)),
         customers=Count("customer", distinct=True),
-        care=Count("pk"),
+        care=Count("pk", distinct=True) + Count("merged", distinct=True, filter=Q(merged__closed_on=None)),
     )
     return DayCounts(**counts)
 

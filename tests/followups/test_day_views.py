@@ -89,13 +89,14 @@ def test_reasons_of_one_kind_are_counted_on_one_chip(as_user, care_specialist, d
 def test_the_counts_are_customers_by_due_date(as_user, care_specialist, due):
     due(due_on=TODAY - timedelta(days=1), opens_on=TODAY - timedelta(days=9))
     due()
-    due()
+    lead = due()
+    due(customer=lead.customer, lead=lead, status=TouchPointStatus.MERGED, rule=CareRuleFactory())
     due(due_on=TODAY + timedelta(days=2), opens_on=TODAY, closes_on=TODAY + timedelta(days=5))
     due(opens_on=TODAY + timedelta(days=1), due_on=TODAY + timedelta(days=1), closes_on=TODAY + timedelta(days=2))
 
     counts = as_user(care_specialist).get(DAY).context["counts"]
 
-    assert (counts.overdue, counts.today, counts.week, counts.customers, counts.care) == (1, 2, 1, 4, 4)
+    assert (counts.overdue, counts.today, counts.week, counts.customers, counts.care) == (1, 2, 1, 4, 5)
 
 
 def test_the_window_that_closes_first_comes_first_and_paging_follows_the_key(
