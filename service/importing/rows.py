@@ -99,6 +99,7 @@ class RowParser:
         row.read_birthday()
         row.read_wishes()
         row.read_car()
+        row.drop_hints_that_are_said()
         return row.row
 
 
@@ -188,6 +189,12 @@ class _RowReader:
             if text := self.text(name, limit):
                 target[name] = text
 
+    def drop_hints_that_are_said(self) -> None:
+        """Keep of the hints what the row does not say itself: a sole trader with a credit code is a person still."""
+        row = self.row
+        row.customer_hints = {name: hint for name, hint in row.customer_hints.items() if row.customer.get(name) is None}
+        row.car_hints = {name: hint for name, hint in row.car_hints.items() if row.car.get(name) is None}
+
     # --- The customer ------------------------------------------------------------------------------------------
 
     def read_store(self) -> None:
@@ -257,7 +264,9 @@ class _RowReader:
         id_type = text_of(self.cell("id_type"))
         number = normalise_id_number(self.number_text("id_number"))
         code = normalise_id_number(self.number_text("credit_code"))
-        if number and (re.search("信用代码|credit", id_type, re.IGNORECASE) or is_credit_code(number)):
+        # One resident ID in 31 is a credit code by its check sign, too.
+        is_code = is_credit_code(number) and not is_resident_id(number, on=self.parser.on)
+        if number and (is_code or re.search("信用代码|credit", id_type, re.IGNORECASE)):
             number, code = "", number
         if code:
             self._take_credit_code(code)

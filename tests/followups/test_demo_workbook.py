@@ -11,6 +11,7 @@ from openpyxl import load_workbook
 
 from followups.demo.people import DemoWorld
 from followups.demo.workbook import HEADERS
+from tests.factories import StoreFactory
 from vehicles.rules import is_vin, normalise_vin
 
 TODAY = date(2026, 11, 21)
@@ -72,6 +73,23 @@ def test_rows_with_a_slip_are_counted(tmp_path):
         or row[HEADERS.index("车牌号")] == "鲁M123"
     ]
     assert report["slips"] == len(wrong) > 0
+
+
+def test_the_importer_takes_the_workbook_gives_back_the_slips_and_takes_nothing_twice(db, tmp_path):
+    report = write(tmp_path / "customers.xlsx", customers=400)
+    StoreFactory(code="BZ01")
+
+    def run():
+        out = StringIO()
+        call_command("import_customers", str(tmp_path / "customers.xlsx"), store="BZ01", on=TODAY, stdout=out)
+        return json.loads(out.getvalue().splitlines()[-1])
+
+    first, second = run(), run()
+    assert first["ignored_columns"] == []
+    assert (first["rows"], first["errors"]) == (report["rows"], report["slips"])
+    assert first["vehicles_created"] == report["rows"] - report["slips"]
+    assert second["unchanged"] == first["vehicles_created"]
+    assert [second[f"{what}_{how}"] for what in ("customers", "vehicles") for how in ("created", "updated")] == [0] * 4
 
 
 def test_nothing_is_written_to_the_database(tmp_path):

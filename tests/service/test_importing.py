@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from accounts.models import Store
 from customers.choices import BirthdayCalendar, CustomerKind, Tier
+from customers.rules import is_credit_code
 from service.importing.cells import EXCEL_DAY_ZERO, UnreadableCell, date_of, number_text_of, text_of, whole_number_of
 from service.importing.columns import field_of, known_columns, map_columns
 from service.importing.reading import Row, UnusableFile, encoding_of, read_table
@@ -427,6 +428,26 @@ def test_a_car_without_vin_is_a_problem():
 )
 def test_an_organisation_is_known_by_its_name_or_code(name, code, kind):
     assert parse(姓名=name, 统一社会信用代码=code).customer_hints.get("kind") == kind
+
+
+def test_what_the_row_says_itself_is_no_matter_of_hints():
+    row = parse(
+        姓名="王小明",
+        客户类型="个人",
+        统一社会信用代码="91350100M000100Y43",
+        VIN=VIN,
+        车牌号="鲁MD12345",
+        能源类型="汽油",
+    )
+    assert (row.customer["kind"], row.customer_hints) == (CustomerKind.PERSON, {})
+    assert (row.car["energy"], row.car_hints) == (Energy.PETROL, {})
+
+
+def test_a_resident_id_that_might_be_a_credit_code_is_a_resident_id():
+    number = "371625196506269157"
+    assert is_credit_code(number)
+    row = parse(姓名="王小明", 身份证号码=number)
+    assert (row.customer.get("id_number"), row.customer.get("credit_code")) == (number, None)
 
 
 def test_a_landline_in_the_column_of_mobiles_is_kept_as_other_phone():
