@@ -16,6 +16,7 @@ from customers.choices import Channel, ConsentPurpose, DoNotContact, PersonalDat
 from customers.models import Consent, Customer, PersonalDataAccess
 from customers.permissions import can_reveal, needs_reason
 from customers.rules import name_search_terms, normalise_id_number, normalise_mobile
+from customers.signals import wishes_changed
 
 NUMBERS_A_YEAR = 999_999
 
@@ -137,8 +138,8 @@ def update_customer(
 def set_do_not_contact(*, customer: Customer, level: DoNotContact, reason: str, on: date, by: User | None) -> Customer:
     """Set or lift the customer's wish not to be contacted, at once (domain §3.4, §3.6).
 
-    Setting it needs a reason; raises ``CannotChangeCustomer`` without. Touch points that it forbids are cancelled by
-    the care engine.
+    Setting it needs a reason; raises ``CannotChangeCustomer`` without. Touch points that it forbids are ended by the
+    care engine, which hears ``signals.wishes_changed``.
     """
     if level != DoNotContact.NONE and not reason.strip():
         raise CannotChangeCustomer(_("Say why the customer must not be contacted."))
@@ -147,6 +148,7 @@ def set_do_not_contact(*, customer: Customer, level: DoNotContact, reason: str, 
     customer.do_not_contact_on = None if level == DoNotContact.NONE else on
     with acting(by):
         customer.save(update_fields=["do_not_contact", "do_not_contact_reason", "do_not_contact_on"])
+    transaction.on_commit(lambda: wishes_changed.send(sender=Customer, customer_ids=[customer.pk]))
     return customer
 
 
@@ -167,6 +169,8 @@ def record_consent(
     A channel is refused while the newest line of marketing or of service messages for it is a withdrawal: in doubt we
     do not write.
     """
+    # Two lines at once: the second reads the ledger with the first in it.
+    present = Customer.objects.select_for_update(no_key=True).only("refused_channels").get(pk=customer.pk)
     consent = Consent.objects.create(
         customer=customer,
         purpose=purpose,
@@ -183,8 +187,8 @@ def record_consent(
         .distinct("purpose", "channel")
     )
     refused = sorted({line.channel for line in newest if not line.is_given})
-    if customer.refused_channels != refused:
-        customer.refused_channels = refused
+    customer.refused_channels = refused
+    if present.refused_channels != refused:
         with acting(by):
             customer.save(update_fields=["refused_channels"])
     return consent
@@ -250,10 +254,11 @@ def save_customer_form(*, customer: Customer, values: Mapping[str, Any], on: dat
 
     Raises ``CannotChangeCustomer`` as ``set_do_not_contact`` does; then nothing is saved.
     """
+    customer = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     values = dict(values)
     level = values.pop("do_not_contact", customer.do_not_contact)
     reason = values.pop("do_not_contact_reason", customer.do_not_contact_reason)
-    update_customer(customer=customer, values=values, by=by)
+    update_customer(customer=customer, values=values, on=on, by=by)
     if (level, reason) != (customer.do_not_contact, customer.do_not_contact_reason):
         since = customer.do_not_contact_on if level == customer.do_not_contact else None
         set_do_not_contact(customer=customer, level=level, reason=reason, on=since or on, by=by)

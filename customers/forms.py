@@ -23,6 +23,9 @@ class CustomerForm(forms.ModelForm):
 
     Phone numbers are shown masked beside an empty field: a form that opens must not show what every look at is logged
     for. ``changes`` gives the values to save; an empty number field is none.
+
+    The form carries what it showed: what somebody else changed while it was open (a customer who wants no more calls)
+    is not put back by a form that did not touch it.
     """
 
     MASKED = ("mobile", "other_phone")
@@ -60,6 +63,9 @@ class CustomerForm(forms.ModelForm):
     def __init__(self, *args: Any, on: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.on = on
+        for name, field in self.fields.items():
+            # Whether the mobile is wrong belongs to the number on file, not to the one that was shown.
+            field.show_hidden_initial = name != "is_mobile_wrong"
         for name in self.MASKED:
             now = mask_mobile(getattr(self.instance, name))
             self.initial[name] = ""
@@ -148,11 +154,9 @@ class CustomerForm(forms.ModelForm):
             self.add_error("is_birthday_leap_month", _("Only the lunar calendar has leap months."))
 
     def changes(self) -> dict[str, Any]:
-        """Return the values to save, without number fields that were left empty.
+        """Return the values that were changed on the form, without number fields that were left empty.
 
         A new mobile is right unless the very same form says that it is wrong.
         """
-        values = {name: value for name, value in self.cleaned_data.items() if not (name in self.MASKED and not value)}
-        if "mobile" in values and "is_mobile_wrong" not in self.changed_data:
-            del values["is_mobile_wrong"]
-        return values
+        values = {name: self.cleaned_data[name] for name in self.changed_data if name in self.cleaned_data}
+        return {name: value for name, value in values.items() if not (name in self.MASKED and not value)}

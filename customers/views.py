@@ -71,7 +71,7 @@ def customer_edit(request: StaffRequest, pk: int) -> HttpResponse:
     form = CustomerForm(request.POST if request.method == "POST" else None, instance=customer, on=on)
     if request.method == "POST" and form.is_valid():
         # The form has put the input into its instance; the action compares with what is stored.
-        save_customer_form(customer=Customer.objects.get(pk=pk), values=form.changes(), on=on, by=request.user)
+        save_customer_form(customer=customer, values=form.changes(), on=on, by=request.user)
         messages.success(request, _("Saved."))
         return redirect("customers:customer_detail", pk=pk)
     status = 422 if form.is_bound else 200

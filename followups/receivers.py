@@ -7,15 +7,16 @@ from django.dispatch import receiver
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from customers.signals import wishes_changed
 from followups.tasks import plan_customers_task
 from vehicles.signals import care_facts_changed
 
 logger = logging.getLogger(__name__)
 
 
-@receiver(care_facts_changed)
+@receiver([care_facts_changed, wishes_changed])
 def plan_for_changed_customers(*, customer_ids: list[int], **kwargs: Any) -> None:
-    """Plan for the customers now: a car delivered today has its first contact today.
+    """Plan for the customers now: a car delivered today has its first contact today, a refusal counts today.
 
     Without a broker nothing is lost: the night looks at everything that changed.
     """

@@ -53,7 +53,8 @@ class RuleCounts:
 @dataclass
 class PlanResult:
     """What a run did. ``created`` are new touch points to be worked, ``suppressed`` new ones that are not made for a
-    reason, ``existing`` ones that were demanded and already there; ``missed`` were not made in their window."""
+    reason, ``existing`` ones that were demanded and already there; ``missed`` were not made in their window;
+    ``cancelled`` were open and are not made any more."""
 
     business_date: date
     created: int = 0
@@ -333,7 +334,8 @@ def _insert(
 def _reconcile_changed(
     rules: Sequence[EffectiveRule], scope: Scope, calendar: WorkCalendar, result: PlanResult
 ) -> None:
-    """Move or cancel live touch points of changed customers whose facts are no longer as they were."""
+    """Move or end live touch points of changed customers whose facts or wishes are no longer as they were."""
+    result.cancelled += upkeep.withhold(scope)
     ranges = sql.live_range([each.identity for each in rules])
     reach = timedelta(days=FORECAST_DAYS)
     for each in rules:

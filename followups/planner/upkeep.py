@@ -46,6 +46,33 @@ def note_customers(scope: Scope, customer_ids: list[int]) -> int:
     ).rowcount()
 
 
+def withhold(scope: Scope) -> int:
+    """End live touch points of changed customers that they do not wish any more; return how many (domain §3.6, 1).
+
+    The wish may have come in by a form or a file, after the touch point was made. Lists and internal forms reach
+    nobody and stay. The store's own version of a rule says of which class it is.
+    """
+    return Sql(
+        """WITH forbidden AS (
+    SELECT t.id, CASE c.do_not_contact WHEN 'all' THEN 'do_not_contact' ELSE 'no_marketing' END AS reason
+    FROM care_changed x
+    JOIN customers_customer c ON c.id = x.customer_id
+    JOIN followups_touchpoint t ON t.customer_id = c.id AND t.status IN ('open', 'merged') AND t.closed_on IS NULL
+    JOIN followups_carerule filed ON filed.id = t.rule_id
+    LEFT JOIN followups_carerule own ON own.code = filed.code AND own.store_id = t.store_id
+    WHERE t.store_id = ANY(%s) AND t.handling IN ('contact', 'batch')
+      AND CASE c.do_not_contact
+              WHEN 'all' THEN COALESCE(own.care_class, filed.care_class) <> 'L'
+              WHEN 'marketing' THEN COALESCE(own.care_class, filed.care_class) = 'M'
+              ELSE false END
+)
+UPDATE followups_touchpoint t
+SET status = 'suppressed', reason = forbidden.reason, closed_on = %s, lead_id = NULL, not_before = NULL
+FROM forbidden WHERE forbidden.id = t.id""",
+        [list(scope.store_ids), scope.on],
+    ).rowcount()
+
+
 def end_missed(scope: Scope) -> int:
     """Close what nobody did in its window as missed, merged ones too; return how many. Notes the customers."""
     return Sql(

@@ -235,6 +235,40 @@ def test_do_not_contact_needs_a_reason_and_remembers_since_when(as_user, care_sp
     assert (customer.do_not_contact, str(customer.do_not_contact_on)) == ("all", "2026-11-21")
 
 
+def _as_shown(page):
+    """What a browser sends for a form that nobody touched."""
+    form = page.context["form"]
+    data = {}
+    for bound in form:
+        value = form.initial.get(bound.name)
+        if value not in (None, "", False):
+            data[bound.html_name] = data[bound.html_initial_name] = value
+        if bound.field.show_hidden_initial:
+            data.setdefault(bound.html_initial_name, "")
+            assert f'name="{bound.html_initial_name}"' in page.content.decode()
+    return data
+
+
+def test_a_form_puts_back_nothing_that_somebody_else_changed_meanwhile(as_user, care_specialist, manager, store):
+    customer = CustomerFactory(store=store, name="王小明", email="old@example.com")
+    client = as_user(care_specialist)
+    shown = _as_shown(client.get(_edit(customer)))
+    as_user(manager).post(
+        _edit(customer), _input(email="new@example.com", do_not_contact="all", do_not_contact_reason="电话中要求")
+    )
+    assert client.post(_edit(customer), shown | {"note": "爱喝茶"}).status_code == 302
+    customer.refresh_from_db()
+    assert (customer.do_not_contact, customer.email, customer.note) == ("all", "new@example.com", "爱喝茶")
+
+
+def test_a_birthday_is_known_since_the_day_it_was_written_down(as_user, care_specialist, store, time_machine):
+    time_machine.move_to("2026-11-21T09:00:00+08:00", tick=False)
+    customer = CustomerFactory(store=store)
+    as_user(care_specialist).post(_edit(customer), _input(birthday_month=5, birthday_day=2))
+    customer.refresh_from_db()
+    assert str(customer.birthday_since) == "2026-11-21"
+
+
 @pytest.mark.parametrize(
     ("values", "field"),
     [
