@@ -408,7 +408,7 @@ INSERT INTO hand_affected SELECT customer_id FROM made WHERE status = 'open' {"A
             cls="M",
             vehicle="NULL::bigint",
             floor="c.entered_on",
-            extra="AND (c.last_visit_on IS NOT NULL OR (h.nominal < (SELECT min(w.next_service_on) FROM vehicles_vehicle w WHERE w.owner_id = c.id AND w.status = 'in_use' AND w.next_service_kind = 'first') + 60) IS NOT TRUE)",
+            extra="AND (c.last_visit_on IS NOT NULL OR (h.nominal < (SELECT max(w.next_service_on) FROM vehicles_vehicle w WHERE w.owner_id = c.id AND w.status = 'in_use' AND w.next_service_kind = 'first') + 60) IS NOT TRUE)",
         )
         regular = "customers_customer c ON c.last_effective_contact_on = h.key"
         self.insert(

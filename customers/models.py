@@ -45,7 +45,9 @@ def _staff_key(label: "StrOrPromise", related_name: str) -> models.ForeignKey:
     )
 
 
-@pghistory.track(pghistory.UpdateEvent(), pghistory.DeleteEvent(), exclude=["name_grams", "changed_at"])
+@pghistory.track(
+    pghistory.UpdateEvent(row=pghistory.Old), pghistory.DeleteEvent(), exclude=["name_grams", "changed_at"]
+)
 class Customer(ChangeStamped):
     """A person or organisation that the store looks after (domain §1.1).
 

@@ -13,7 +13,7 @@ from service.querysets import WorkOrderQuerySet
 from vehicles.models import Vehicle
 
 
-@pghistory.track(pghistory.UpdateEvent(), pghistory.DeleteEvent(), exclude=["changed_at"])
+@pghistory.track(pghistory.UpdateEvent(row=pghistory.Old), pghistory.DeleteEvent(), exclude=["changed_at"])
 class WorkOrder(ChangeStamped):
     """A visit to the workshop: as much of the order as the care engine needs (domain §1.3)."""
 

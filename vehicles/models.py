@@ -87,7 +87,7 @@ class CarModel(models.Model):
         return " ".join(str(part) for part in (self.brand, self.series, self.year, self.trim) if part)
 
 
-@pghistory.track(pghistory.UpdateEvent(), pghistory.DeleteEvent(), exclude=["changed_at"])
+@pghistory.track(pghistory.UpdateEvent(row=pghistory.Old), pghistory.DeleteEvent(), exclude=["changed_at"])
 class Vehicle(ChangeStamped):
     """A car, its dates, and what is known of its next service (domain §1.2).
 

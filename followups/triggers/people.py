@@ -12,6 +12,7 @@ from django.db.models import (
     ExpressionWrapper,
     F,
     IntegerField,
+    Max,
     Min,
     OuterRef,
     QuerySet,
@@ -188,7 +189,7 @@ class Silence(Trigger):
             cars_of_customer()
             .filter(next_service_kind=ServiceKind.FIRST)
             .values("owner")
-            .annotate(due=Min("next_service_on"))
+            .annotate(due=Max("next_service_on"))
             .values("due")
         )
         patience = Value(f"{int(rule.params['after_first_service_days'])} days")
