@@ -75,7 +75,8 @@ _CAR_CHANGED_SINCE = """
     )
 """
 
-# The same for customers, whose row also changes with each contact: only what makes promises is compared.
+# The same for customers, whose row also changes with each contact: only what makes promises is compared. An event keeps
+# the row as it was before its change, so the first one since then tells what the planner saw.
 _CUSTOMER_CHANGED_SINCE = """
     UPDATE care_absent AS absent SET is_due = false
     FROM {customer} AS customer
@@ -86,8 +87,8 @@ _CUSTOMER_CHANGED_SINCE = """
       )
       AND (
         SELECT ROW ({event_facts}) FROM {customer_event} AS event
-        WHERE event.pgh_obj_id = customer.id AND event.pgh_created_at <= absent.last_chance
-        ORDER BY event.pgh_id DESC LIMIT 1
+        WHERE event.pgh_obj_id = customer.id AND event.pgh_created_at > absent.last_chance
+        ORDER BY event.pgh_id LIMIT 1
       ) IS DISTINCT FROM ROW ({customer_facts})
 """
 

@@ -221,6 +221,7 @@ def test_a_policy_entered_again_is_corrected(car, adviser):
 
 def test_the_history_names_who_changed_a_car(car, adviser):
     update_vehicle(vehicle=car, values={"body_colour": "白"}, on=TODAY, by=adviser)
+    update_vehicle(vehicle=car, values={"body_colour": "红"}, on=TODAY, by=adviser)
     event = apps.get_model("vehicles", "VehicleEvent").objects.latest("pgh_id")
     assert (event.body_colour, event.pgh_context.metadata["user"]) == ("白", adviser.pk)
 
