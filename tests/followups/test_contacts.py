@@ -663,7 +663,7 @@ def test_a_contact_takes_no_more_queries_for_five_reasons_than_for_two(record, s
         record(*large, customer=five)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_the_same_form_from_two_tabs_at_the_same_time_makes_one_contact(store, customer, adviser):
     point = a_point(customer)
     key = uuid4()

@@ -236,7 +236,7 @@ def test_the_next_customer_costs_the_same_whatever_is_waiting(adviser, queue_of,
         ask()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_two_people_at_once_never_get_the_same_customer(store, care_specialist, manager, queue_of):
     expected = queue_of(None, *({} for _ in range(20)))
     together = Barrier(2)
@@ -265,7 +265,7 @@ def test_two_people_at_once_never_get_the_same_customer(store, care_specialist, 
     assert sorted(everything) == sorted(customer.pk for customer in expected)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_one_customer_with_two_touch_points_goes_to_one_of_two_people(store, care_specialist, manager):
     customer = CustomerFactory(store=store)
     TouchPointFactory(customer=customer, assignee=care_specialist)
