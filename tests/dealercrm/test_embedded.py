@@ -19,10 +19,12 @@ from dealercrm import embedded
 from dealercrm.embedded import EmbeddedServerError, Layout
 
 ROOT = Path(__file__).resolve().parents[2]
-# A program that becomes a user, says so, and stays one until its input ends. With "fork" a child stays behind.
+# A program that becomes a user, says so, and stays one until its input ends. With "fork" a child stays behind. It takes
+# Ctrl-C as a program in a terminal does, also where the tests run in the background of a shell, which ignores it.
 USER = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from dealercrm import embedded
 embedded.hold(embedded.Layout(var=Path(sys.argv[1]), sockets=Path(sys.argv[2])))
 if sys.argv[3:] == ["fork"] and os.fork():
