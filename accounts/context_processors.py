@@ -25,7 +25,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     memberships = permissions.memberships_of(user)
     may = {
         "work_tasks": permissions.can_work_tasks(user),
-        "see_customers": not permissions.customer_access(user).is_empty,
+        "see_customers": permissions.can_see_customers(user),
         "lead_people": permissions.is_manager(user),
         "see_jobs": permissions.can_see_jobs(user),
         "see_care_plan": permissions.can_see_care_plan(user),

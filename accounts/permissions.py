@@ -63,6 +63,11 @@ def customer_access(user: "User") -> Access:
     )
 
 
+def can_see_customers(user: "User") -> bool:
+    """Tell whether any customer data may be open to a user at all: not to a system administrator (domain §10)."""
+    return not customer_access(user).is_empty
+
+
 def within_reach(queryset: QueryT, user: "User", *, own: str) -> QueryT:
     """Narrow rows that have a ``store`` to those a user may see; ``own`` is the path to the sales consultant.
 

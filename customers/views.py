@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.clock import today_of
-from accounts.http import StaffRequest
+from accounts.http import StaffRequest, customer_data_required
 from core.pages import render_page
 from core.paging import capped_count, keyset_page
 from customers.actions import CannotReveal, reveal_personal_data, save_customer_form
@@ -28,6 +28,7 @@ PAGE_SIZE = 50
 
 
 @require_GET
+@customer_data_required
 def customer_list(request: StaffRequest) -> HttpResponse:
     """The customers of one's reach, narrowed and sorted by the URL, a page at a time."""
     filters = CustomerFilter(request.GET, user=request.user)

@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from accounts.clock import today_of
-from accounts.http import StaffRequest
+from accounts.http import StaffRequest, customer_data_required
 from core.pages import render_page
 from core.paging import capped_count, keyset_page
 from customers.models import Customer
@@ -22,6 +22,7 @@ READINGS_SHOWN = 60
 
 
 @require_GET
+@customer_data_required
 def vehicle_list(request: StaffRequest) -> HttpResponse:
     """The cars of one's reach, narrowed and sorted by the URL, a page at a time."""
     on = today_of(request)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.http import StaffRequest, customer_data_required
 from accounts.models import Store, User
 from customers.actions import log_data_access
 from customers.choices import PersonalDataField
@@ -35,10 +36,10 @@ from followups.queries.batch import (
 )
 from followups.queries.day import batch_points, batches_for
 from followups.querysets import TouchPointQuerySet
-from followups.views.requests import StaffRequest
 
 
 @require_safe
+@customer_data_required
 def batch_list(request: StaffRequest) -> HttpResponse:
     """Every batch whose day has come."""
     return render(request, "followups/batch_list.html", {"batches": batches_for(request.user, on=_today(request.user))})

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.choices import Role
+from accounts.http import StaffRequest
 from accounts.models import Store, User
 from accounts.permissions import MANAGER_ROLES, can_see_jobs, can_work_tasks, has_role, memberships_of
 from followups.actions.assignments import CannotAssign, assign
@@ -27,7 +28,6 @@ from followups.permissions import can_assign, can_take_from_pool
 from followups.queries.day import activity_of, batches_for, day_counts, day_page, team_loads, team_of, waiting_count
 from followups.querysets import QueueFilters, TouchPointQuerySet
 from followups.rules import local_time
-from followups.views.requests import StaffRequest
 
 
 @require_safe

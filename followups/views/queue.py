@@ -15,6 +15,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.http import StaffRequest
 from accounts.models import User
 from accounts.permissions import can_work_tasks
 from customers.actions import log_data_access
@@ -36,7 +37,6 @@ from followups.queries.queue import (
     saved_contact,
 )
 from followups.rules import OUTCOMES, local_time
-from followups.views.requests import StaffRequest
 from vehicles.models import Vehicle
 
 

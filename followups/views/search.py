@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.views.decorators.http import require_GET
 
-from accounts.http import StaffRequest
+from accounts.http import StaffRequest, customer_data_required
 from core.pages import render_page
 from customers.queries import find_customers
 from service.queries import find_work_orders
@@ -16,6 +16,7 @@ SHOWN_ON_PAGE = 30
 
 
 @require_GET
+@customer_data_required
 def search(request: StaffRequest) -> HttpResponse:
     """Search while typing (htmx: the list below the box) or as a page of its own."""
     text = request.GET.get("q", "").strip()[:60]

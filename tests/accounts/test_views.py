@@ -1,6 +1,8 @@
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP
 from django.urls import reverse
 
+from accounts.models import User
 from tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -107,3 +109,20 @@ def test_the_administration_opens_its_lists_and_forms(as_user, admin_user, store
     client = as_user(admin_user)
     assert client.get(f"/admin/{model}/").status_code == 200
     assert client.get(f"/admin/{model}/add/").status_code == 200
+
+
+CHINESE = {"accept-language": "zh-CN,zh;q=0.9"}
+
+
+def test_the_second_step_of_signing_in_has_one_name_in_chinese(client, adviser):
+    User.objects.filter(pk=adviser.pk).update(language="zh-hans")
+    client.force_login(adviser)
+    own_page = client.get(reverse("mfa_index")).content.decode()
+    assert own_page.count("两步验证") >= 2  # the entry of the menu, and the head of the page
+    secret = TOTP.activate(adviser, "SECRETSECRETSECRET").instance
+    assert secret.type == "totp"
+    client.logout()
+    client.post(reverse("account_login"), {"login": "sa1", "password": PASSWORD}, headers=CHINESE)
+    question = client.get(reverse("mfa_authenticate"), headers=CHINESE).content.decode()
+    assert "您的账户已启用两步验证，请输入验证码：" in question
+    assert not [word for word in ("双因素", "多因素", "双重") if word in own_page + question]

@@ -85,6 +85,7 @@ class Page:
 
 #         SC  SA  CR  SM  XM  GM  GR  AD  AU  SC'  SA of the other store
 FILE = "200 200 200 200 200 200 200 404 200 404 404"
+LISTS = "200 200 200 200 200 200 200 403 200 200 200"
 DESK = "200 200 200 200 200 200 403 403 403 200 200"
 GROUP_SETTINGS = "403 403 403 403 403 403 200 200 403 403 403"
 
@@ -93,7 +94,7 @@ PAGES: dict[str, Page] = {
     "accounts:language_set": Page(nothing, "405", "302", {"language": "en"}),
     "accounts:theme_set": Page(nothing, "405", "302", {"theme": "dark"}),
     # Customers and cars
-    "customers:customer_list": Page(nothing, "200", "405"),
+    "customers:customer_list": Page(nothing, LISTS, "405"),
     "customers:customer_detail": Page(customer, FILE, "405"),
     "customers:customer_edit": Page(
         customer, "200 200 200 200 200 200 403 404 403 404 404", "422 422 422 422 422 422 403 404 403 404 404"
@@ -101,12 +102,12 @@ PAGES: dict[str, Page] = {
     "customers:customer_reveal": Page(
         customer, "405", "200 200 200 200 200 200 403 404 403 404 404", {"field": "mobile"}
     ),
-    "vehicles:vehicle_list": Page(nothing, "200", "405"),
+    "vehicles:vehicle_list": Page(nothing, LISTS, "405"),
     "vehicles:vehicle_detail": Page(vehicle, FILE, "405"),
     "vehicles:customer_cars": Page(customer, FILE, "405"),
     "service:customer_orders": Page(customer, FILE, "405"),
     "service:vehicle_orders": Page(vehicle, FILE, "405"),
-    "followups:search": Page(nothing, "200", "405"),
+    "followups:search": Page(nothing, LISTS, "405"),
     "followups:customer_care": Page(customer, FILE, "405"),
     "followups:vehicle_care": Page(vehicle, FILE, "405"),
     "followups:customer_contacts": Page(customer, FILE, "405"),
@@ -124,7 +125,7 @@ PAGES: dict[str, Page] = {
     "followups:queue_release": Page(card, "405", "302 302 302 302 302 302 403 404 403 404 404"),
     "followups:queue_call": Page(card, "405", "200 200 200 200 200 200 403 404 403 404 404"),
     # Messages to many: staff see what goes to their customers; care specialists and managers send.
-    "followups:batch_list": Page(nothing, "200", "405"),
+    "followups:batch_list": Page(nothing, LISTS, "405"),
     "followups:batch_detail": Page(batch, FILE, "405"),
     "followups:batch_send": Page(batch, "405", "403 403 422 422 422 422 403 404 403 404 404"),
     "followups:batch_export": Page(batch, "405", "403 403 200 200 200 200 403 404 403 404 404"),

@@ -43,9 +43,12 @@ def test_the_group_sees_all_stores(as_user, request, person, store, other_store)
     assert _names(as_user(request.getfixturevalue(person)).get(LIST)) == ["李秀英", "王小明"]
 
 
-def test_a_system_administrator_sees_no_customer(as_user, admin_user, store):
-    CustomerFactory(store=store)
-    assert _names(as_user(admin_user).get(LIST)) == []
+def test_a_system_administrator_is_told_that_customers_are_not_part_of_the_role(as_user, admin_user, store):
+    customer = CustomerFactory(store=store)
+    response = as_user(admin_user).get(LIST)
+    assert response.status_code == 403
+    assert "Your role does not include customer data. It runs the system." in response.content.decode()
+    assert customer.name not in response.content.decode()
 
 
 @pytest.mark.parametrize("name", ["customer_detail", "customer_edit"])
