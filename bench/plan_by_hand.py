@@ -444,13 +444,15 @@ INSERT INTO hand_affected SELECT customer_id FROM made WHERE status = 'open' {"A
                 "INSERT INTO hand_affected SELECT customer_id FROM followups_touchpoint WHERE status = 'merged' AND closed_on IS NULL AND closes_on < %s",
                 [tomorrow],
             )
+            # The yardstick has no need of the same stumble: see upkeep.refresh_statistics.
+            cursor.execute("ANALYZE hand_affected; ANALYZE followups_touchpoint")
             cursor.execute(f"""
 UPDATE followups_touchpoint t SET status = CASE WHEN x.lead = t.id THEN 'open' ELSE 'merged' END, lead_id = NULLIF(x.lead, t.id)
 FROM (
     SELECT id, lead_id, first_value(id) OVER (PARTITION BY customer_id, COALESCE(closes_on >= waits_on, false)
-               ORDER BY waits_until DESC NULLS LAST, closes_on >= '{tomorrow}', attempts = 0, priority, closes_on, id) AS lead
+               ORDER BY waits_until DESC NULLS LAST, closes_on >= '{tomorrow}', attempts = 0, priority, closes_on, rule_id, vehicle_id, nominal_on) AS lead
     FROM (
-        SELECT id, customer_id, lead_id, closes_on, attempts, priority,
+        SELECT id, customer_id, rule_id, vehicle_id, nominal_on, lead_id, closes_on, attempts, priority,
                CASE WHEN (not_before AT TIME ZONE 'Asia/Shanghai')::date > '{self.on}' THEN not_before END AS waits_until,
                max(CASE WHEN (not_before AT TIME ZONE 'Asia/Shanghai')::date > '{self.on}' THEN (not_before AT TIME ZONE 'Asia/Shanghai')::date END) OVER (PARTITION BY customer_id) AS waits_on
         FROM followups_touchpoint
@@ -459,6 +461,19 @@ FROM (
     ) live
 ) x
 WHERE t.id = x.id AND NULLIF(x.lead, t.id) IS DISTINCT FROM t.lead_id""")
+            # What one person cannot do today goes to the pool.
+            cursor.execute(
+                """
+UPDATE followups_touchpoint t SET assignee_id = NULL
+FROM (
+    SELECT id, rank() OVER (PARTITION BY assignee_id ORDER BY priority, closes_on, customer_id, rule_id, vehicle_id, nominal_on) AS nth
+    FROM followups_touchpoint
+    WHERE status = 'open' AND handling = 'contact' AND assignee_id IS NOT NULL AND opens_on <= %s AND closes_on < %s
+      AND (not_before IS NULL OR (not_before AT TIME ZONE 'Asia/Shanghai')::date <= %s)
+) call
+WHERE call.id = t.id AND call.nth > 40""",
+                [self.on, tomorrow, self.on],
+            )
 
     def birthdays(self, owner: str) -> None:
         lunar = Solar.fromYmd(self.on.year, self.on.month, self.on.day).getLunar()

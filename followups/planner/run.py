@@ -233,7 +233,7 @@ def plan_customers(*, customer_ids: Iterable[int], on: date) -> PlanResult:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", PLAN_LOCK)
-        upkeep.make_work_tables()
+        upkeep.make_work_tables(scope)
         upkeep.note_customers(scope, list(customer_ids))
         calendar = _calendar(on, on)
         rules = effective_rules(stores)
@@ -249,7 +249,7 @@ def plan_customers(*, customer_ids: Iterable[int], on: date) -> PlanResult:
 def _plan(scope: Scope, stores: Sequence[Store], *, since: date | None) -> PlanResult:
     on = scope.on
     result = PlanResult(on)
-    upkeep.make_work_tables()
+    upkeep.make_work_tables(scope)
     result.missed = upkeep.end_missed(scope)
     rules = effective_rules(stores)
 
@@ -279,6 +279,7 @@ def _plan(scope: Scope, stores: Sequence[Store], *, since: date | None) -> PlanR
         for horizon, changed_only in looks[each.rule.pk]:
             _insert(each, horizon, scope, calendar, result, changed_only=changed_only)
     upkeep.release_absent(scope)
+    upkeep.refresh_statistics(result.created + result.suppressed + result.missed)
     next_working_day = calendar.on_or_after(on + timedelta(days=1))
     result.merged = upkeep.merge(scope, next_working_day=next_working_day)
     upkeep.share_overload(scope, next_working_day=next_working_day)

@@ -10,9 +10,9 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
 
 from accounts.choices import Role
-from accounts.models import Membership
 from customers.choices import Channel
 from followups.choices import CareClass, Handling
 from followups.models import CareRule
@@ -89,12 +89,16 @@ class Scope:
 def demanded_from(arm: Arm, hits: Sequence[Hit], *, changed_only: bool) -> Sql:
     """Return the CTEs ``hits`` and ``cand`` and a FROM clause that joins them with customers and stores."""
     hit_rows = hits_sql(hits, arm.key_type)
-    candidates = compiled(arm.candidates)
-    changed = " JOIN care_changed x ON x.customer_id = cand.c_customer" if changed_only else ""
+    # Said twice, by value here and by the join: a condition on the join alone does not reach below a DISTINCT, and the
+    # database knows from its statistics how many rows have these keys.
+    rows = arm.candidates.filter(c_key__in=sorted({hit.key for hit in hits}))
+    if changed_only:
+        rows = rows.filter(c_customer__in=RawSQL("SELECT customer_id FROM care_changed", []))
+    candidates = compiled(rows)
     return Sql(
         f"WITH hits AS ({hit_rows.text}), cand AS ({candidates.text})"
         ", demand AS (SELECT cand.*, h.* FROM hits h JOIN cand ON cand.c_key = h.key"
-        f"{changed} WHERE cand.c_start IS NULL OR h.nominal_on >= cand.c_start)",
+        " WHERE cand.c_start IS NULL OR h.nominal_on >= cand.c_start)",
         hit_rows.params + candidates.params,
     )
 
@@ -164,6 +168,8 @@ def insert_rule(
 ) -> Sql:
     """Return the statement that adds a rule's touch points and yields (demanded, added, suppressed, missed).
 
+    The work tables of ``upkeep`` must be there.
+
     ``identity`` is the rule that the rows are filed under: the group's, also where a store has its own version, so that
     a promise stays the same one when a store begins or ends to do it its own way.
     """
@@ -173,13 +179,6 @@ def insert_rule(
     reason = _reason(rule)
     reason.params = [scope.on if param is None else param for param in reason.params]
     owner = OWNER_COLUMNS.get(Role(rule.owner_role))
-    at_work = compiled(
-        Membership.objects.at_work(on=scope.on)
-        .filter(store_id__in=list(scope.store_ids))
-        .order_by()
-        .values("user_id", "store_id")
-        .distinct()
-    )
     may_wait = not rule.ignores_gap and rule.priority > 1 and rule.handling == Handling.CONTACT
     not_before = (
         "CASE WHEN c.last_proactive_contact_on + s.gap_days > GREATEST(%s::date, d.opens_on)"
@@ -194,7 +193,6 @@ def insert_rule(
     )
     return Sql(
         f"""{demand.text}
-, at_work AS ({at_work.text})
 , demanded AS (
     SELECT c.store_id, c.id AS customer_id, d.c_vehicle AS vehicle_id, d.step, d.anchor_on, d.c_cycle AS cycle_on,
            d.nominal_on, d.due_on, d.opens_on, d.closes_on, COALESCE(ch.channel, '') AS channel,
@@ -205,7 +203,7 @@ def insert_rule(
     JOIN customers_customer c ON c.id = d.c_customer
     JOIN accounts_store s ON s.id = c.store_id
     CROSS JOIN LATERAL (SELECT {channel.text} AS channel) ch
-    {f"LEFT JOIN at_work w ON w.user_id = {owner} AND w.store_id = c.store_id" if owner else ""}
+    {f"LEFT JOIN care_at_work w ON w.user_id = {owner} AND w.store_id = c.store_id" if owner else ""}
     WHERE {in_force.text}
 )
 , added AS (
@@ -228,7 +226,6 @@ SELECT (SELECT count(*) FROM demanded), count(*), count(*) FILTER (WHERE status 
 FROM added""",
         [
             *demand.params,
-            *at_work.params,
             *reason.params,
             *([scope.on] if may_wait else []),
             *channel.params,

@@ -78,10 +78,13 @@ def as_candidates(
 
 
 def nominals_from_oldest(anchors: QuerySet, offsets: Offsets, first: date, last: date) -> Iterator[Nominal]:
-    """Yield the nominals of a rule, bounded by the oldest anchor in the database (one look at an index).
+    """Yield the nominals of a rule; one that repeats is bounded by the oldest anchor in the database.
 
-    ``anchors`` are rows with the anchor date as ``c_key``.
+    ``anchors`` are rows with the anchor date as ``c_key``, an indexed column without further conditions: an earlier
+    date than that of any candidate costs a few hits that nobody has, a condition would cost a scan.
     """
-    oldest = anchors.order_by().aggregate(oldest=Min("c_key"))["oldest"]
+    oldest = date.min
+    if offsets.repeat_every:
+        oldest = anchors.order_by().aggregate(oldest=Min("c_key"))["oldest"]
     if oldest is not None:
         yield from nominals_of_offsets(offsets, first, last, oldest=oldest)

@@ -43,7 +43,7 @@ class CarDate(Trigger):
 
     def arms(self, rule: CareRule) -> Sequence[Arm]:
         candidates = car_candidates(self.cars(), self.field, cycle=self.cycle, known=self.known)
-        anchors = self.cars().filter(**{f"{self.field}__isnull": False}).values(c_key=F(self.field))
+        anchors = Vehicle.objects.order_by().values(c_key=F(self.field))
         return [Arm(candidates, partial(nominals_from_oldest, anchors, offsets_of(rule)))]
 
 

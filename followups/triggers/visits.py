@@ -11,6 +11,7 @@ from followups.triggers.rules import Offsets
 from service.choices import SuggestionStatus
 from service.models import SuggestedWork, WorkOrder
 from vehicles.choices import VehicleStatus
+from vehicles.models import Vehicle
 
 
 class HandOver(Trigger):
@@ -38,7 +39,7 @@ class HandOver(Trigger):
             known="known_since",
             avoid="adviser_id",
         )
-        anchors = WorkOrder.objects.handed_over().order_by().values(c_key=F("handed_over_on"))
+        anchors = WorkOrder.objects.order_by().values(c_key=F("handed_over_on"))
         return [Arm(candidates, partial(nominals_from_oldest, anchors, offsets_of(rule)))]
 
 
@@ -60,7 +61,7 @@ class SuggestedWorkOpen(Trigger):
             "floor": "work_order__vehicle__care_from",
         }
         after = as_candidates(open_work, key=F("suggested_on"), **columns).distinct()
-        anchors = open_work.values(c_key=F("suggested_on"))
+        anchors = SuggestedWork.objects.order_by().values(c_key=F("suggested_on"))
         arms = [Arm(after, partial(nominals_from_oldest, anchors, offsets_of(rule)))]
         if "before_service_days" in rule.params:
             next_service = "work_order__vehicle__next_service_on"
@@ -73,5 +74,6 @@ class SuggestedWorkOpen(Trigger):
                 **columns,
             ).distinct()
             offsets = Offsets((-rule.params["before_service_days"],))
-            arms.append(Arm(before, partial(nominals_from_oldest, service.values(c_key=F(next_service)), offsets)))
+            due = Vehicle.objects.order_by().values(c_key=F("next_service_on"))
+            arms.append(Arm(before, partial(nominals_from_oldest, due, offsets)))
         return arms

@@ -14,8 +14,9 @@ from customers.choices import BirthdayCalendar, Channel, DoNotContact, Tier
 from customers.models import Customer
 from followups.choices import NextStepKind, Reason, Severity, TouchPointStatus
 from followups.models import CareRule, TouchPoint
-from followups.planner import last_completed, plan_care, plan_customers, run
+from followups.planner import last_completed, plan_care, plan_customers, run, upkeep
 from followups.planner.due import stores_to_plan
+from followups.planner.sql import Scope
 from service.choices import JobType
 from tests.factories import (
     ContactLogFactory,
@@ -274,6 +275,35 @@ def test_several_cars_of_one_owner_make_one_contact():
         car(delivery=date(2026, 8, 23), customer=owner)
     plan_care(on=MONDAY)
     assert sorted(status for (status,) in rows("status")) == ["merged", "merged", "open"]
+
+
+def test_among_equals_the_same_one_leads_whichever_was_written_first():
+    only("M3k")
+    owner = CustomerFactory(entered_on=ENTERED)
+    first, second = (car(delivery=date(2026, 8, 23), customer=owner) for _ in range(2))
+    plan_care(on=MONDAY)
+    TouchPoint.objects.filter(vehicle=second).update(status="open", lead=None)
+    TouchPoint.objects.filter(vehicle=first).delete()
+    plan_care(on=MONDAY, since=MONDAY)
+    assert rows("vehicle", "status") == [(second.pk, "merged"), (first.pk, "open")]
+
+
+def test_a_big_night_counts_the_ledger_before_it_joins_it_with_itself():
+    only("M3k")
+    car(delivery=date(2026, 8, 23))
+    plan_care(on=MONDAY)
+    upkeep.make_work_tables(Scope(MONDAY, []))
+    before = known_rows()
+    upkeep.refresh_statistics(upkeep.ROWS_WORTH_COUNTING - 1)
+    assert known_rows() == before
+    upkeep.refresh_statistics(1_000_000)
+    assert known_rows() == 1
+
+
+def known_rows():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'followups_touchpoint'::regclass")
+        return cursor.fetchone()[0]
 
 
 def test_a_list_and_a_form_are_never_merged_nor_suppressed():
