@@ -3,20 +3,31 @@
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import holidays
 import pghistory
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
+from django.db.models import QuerySet
 
 from core.models import CalendarDay
 from core.rules import SATURDAY
+
+QueryT = TypeVar("QueryT", bound=QuerySet)
 
 
 def acting(by: AbstractBaseUser | None, **words: Any) -> AbstractContextManager:
     """Name who is behind the changes made inside the block, for the history that triggers write; None is the system."""
     return pghistory.context(**({"user": by.pk} if by else {}), **words)
+
+
+def locked(rows: QueryT) -> QueryT:
+    """Return rows so that reading them locks them until the transaction ends, in the order of ADR 0011: by id.
+
+    Who only refers to a locked row, by a foreign key, does not wait for it.
+    """
+    return rows.select_for_update(of=("self",), no_key=True).order_by("pk")
 
 
 class DayNotInCalendar(Exception):
@@ -54,10 +65,7 @@ def fill_calendar(years: Iterable[int], *, by: AbstractBaseUser | None = None) -
     """
     wanted_years = sorted(set(years))
     library = library_days(wanted_years)
-    stored = {
-        row.day: row
-        for row in CalendarDay.objects.select_for_update().filter(day__year__in=wanted_years).order_by("day")
-    }
+    stored = {row.day: row for row in locked(CalendarDay.objects.filter(day__year__in=wanted_years))}
     outdated = [row.pk for day, row in stored.items() if not row.is_edited and day not in library]
     changed = []
     for day, row in stored.items():
@@ -90,7 +98,7 @@ def remove_calendar_day(*, day: date, by: AbstractBaseUser) -> CalendarDay | Non
     A day of the library stays as an edited row that says so, or the next filling would bring it back; that row is
     returned. Any other row is deleted. Raises ``DayNotInCalendar``.
     """
-    row = CalendarDay.objects.select_for_update().filter(day=day).first()
+    row = locked(CalendarDay.objects.filter(day=day)).first()
     if row is None:
         raise DayNotInCalendar(day)
     with acting(by):

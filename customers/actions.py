@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.utils.translation import gettext as _
 
 from accounts.models import Store, User
-from core.actions import acting
+from core.actions import acting, locked
 from core.fields import keyed_digest
 from customers.choices import Channel, ConsentPurpose, DoNotContact, PersonalDataField
 from customers.models import Consent, Customer, PersonalDataAccess
@@ -110,10 +110,12 @@ def update_customer(
 ) -> list[str]:
     """Change fields of a customer and return the names of those that really changed.
 
-    ``on`` is the day of the change; a birthday or a tier is known since then.
+    ``on`` is the day of the change; a birthday or a tier is known since then. Compared is with what is stored now, not
+    with the instance: it is brought up to date, and what somebody else changed in other fields stays.
     A new mobile is taken to be right until somebody says otherwise. Raises ``TypeError`` for a field that has an
     action of its own (do-not-contact, consents) or is computed.
     """
+    customer.refresh_from_db(from_queryset=locked(Customer.objects.all()))
     changed = _set_values(customer, _normalised(values), forbidden=_NOT_BY_UPDATE)
     if not changed:
         return []
@@ -170,7 +172,7 @@ def record_consent(
     do not write.
     """
     # Two lines at once: the second reads the ledger with the first in it.
-    present = Customer.objects.select_for_update(no_key=True).only("refused_channels").get(pk=customer.pk)
+    present = locked(Customer.objects.only("refused_channels")).get(pk=customer.pk)
     consent = Consent.objects.create(
         customer=customer,
         purpose=purpose,
@@ -192,19 +194,6 @@ def record_consent(
         with acting(by):
             customer.save(update_fields=["refused_channels"])
     return consent
-
-
-@transaction.atomic
-def hand_over_customers(*, customers: Iterable[Customer], values: Mapping[str, User | None], by: User | None) -> int:
-    """Give customers to other people (``sales_consultant``, ``service_adviser``, ``care_specialist``); return how many.
-
-    The history of who looked after whom is kept by the database.
-    """
-    staff = {"sales_consultant", "service_adviser", "care_specialist"}
-    if not values or set(values) - staff:
-        raise TypeError(f"Expected some of {sorted(staff)}.")
-    with acting(by):
-        return Customer.objects.filter(pk__in=[customer.pk for customer in customers]).update(**values)
 
 
 def log_data_access(
@@ -254,7 +243,7 @@ def save_customer_form(*, customer: Customer, values: Mapping[str, Any], on: dat
 
     Raises ``CannotChangeCustomer`` as ``set_do_not_contact`` does; then nothing is saved.
     """
-    customer = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    customer = locked(Customer.objects.all()).get(pk=customer.pk)
     values = dict(values)
     level = values.pop("do_not_contact", customer.do_not_contact)
     reason = values.pop("do_not_contact_reason", customer.do_not_contact_reason)

@@ -1,17 +1,19 @@
 """Writes of the workshop, as much as the care engine needs: visits and hand-overs."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from decimal import Decimal
 
 from django.db import connection, transaction
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from core.actions import acting
+from core.actions import acting, locked
+from customers.models import Customer
 from service.choices import MAINTENANCE, JobType
 from service.models import SuggestedWork, WorkOrder
-from vehicles.actions import announce, refresh_vehicle_facts
+from vehicles.actions import announce, lock_car, refresh_vehicle_facts
 from vehicles.choices import OdometerSource
 from vehicles.models import OdometerReading, Vehicle
 
@@ -20,10 +22,16 @@ class CannotRecordVisit(Exception):
     """The visit contradicts what is known; the message says so to the person who enters it."""
 
 
+def _visitors(vehicle_ids: Collection[int]) -> QuerySet:
+    """Return the ids of everybody who brought the cars: their last visit is written when a visit of the cars is."""
+    return WorkOrder.objects.filter(vehicle__in=vehicle_ids).order_by().values_list("customer_id", flat=True).distinct()
+
+
 def _next_number(vehicle: Vehicle, on: date) -> str:
     """Return the next work-order number of the car's store and day: R, store, yymmdd, sequence (domain §1.3).
 
-    The store's day is locked until the transaction ends, so that two orders never get one number.
+    The store's day is locked until the transaction ends, so that two orders never get one number: the last lock of a
+    visit (ADR 0011).
     """
     prefix = f"R{vehicle.store.code}{on:%y%m%d}"
     with connection.cursor() as cursor:
@@ -50,6 +58,7 @@ def record_visit(
 
     The mileage goes into the odometer log. Raises ``CannotRecordVisit`` when the hand-over lies before the arrival.
     """
+    lock_car(vehicle, *_visitors([vehicle.pk]))
     with acting(by):
         order = WorkOrder.objects.create(
             store_id=vehicle.store_id,
@@ -79,7 +88,8 @@ def hand_over(*, order: WorkOrder, on: date, by: User | None) -> WorkOrder:
 
     Raises ``CannotRecordVisit`` when the order was handed over before, or ``on`` is before its arrival.
     """
-    order = WorkOrder.objects.select_for_update(of=("self",)).select_related("vehicle").get(pk=order.pk)
+    lock_car(order.vehicle, *_visitors([order.vehicle_id]))
+    order = locked(WorkOrder.objects.all()).get(pk=order.pk)
     if order.handed_over_on is not None:
         raise CannotRecordVisit(_("The car was handed over on %(day)s already.") % {"day": order.handed_over_on})
     if on < order.arrived_on:
@@ -108,6 +118,9 @@ def refresh_visit_facts(vehicle_ids: Iterable[int], *, on: date) -> int:
     changes nothing.
     """
     ids = sorted(set(vehicle_ids))
+    concerned = Q(pk__in=_visitors(ids)) | Q(vehicles__in=ids)
+    list(locked(Customer.objects.filter(pk__in=Customer.objects.filter(concerned).values("pk"))).values_list("pk"))
+    list(locked(Vehicle.objects.filter(pk__in=ids)).values_list("pk"))
     with connection.cursor() as cursor:
         cursor.execute(
             """

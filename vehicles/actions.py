@@ -7,11 +7,12 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
+from psycopg2.errors import UniqueViolation
 
 from accounts.models import User
-from core.actions import acting
+from core.actions import acting, locked
 from customers.models import Customer
 from vehicles.choices import (
     InspectionSource,
@@ -117,7 +118,7 @@ def refresh_vehicle_facts(vehicle_ids: Iterable[int], *, on: date) -> int:
 
 def _refresh_batch(vehicle_ids: Sequence[int], *, on: date) -> int:
     # Two refreshes of one car follow each other: the later one sees what the earlier one read and more.
-    list(Vehicle.objects.select_for_update().filter(pk__in=vehicle_ids).order_by("pk").values_list("pk"))
+    list(locked(Vehicle.objects.filter(pk__in=vehicle_ids)).values_list("pk"))
     used = _used_readings(vehicle_ids)
     rows = []
     for car in Vehicle.objects.filter(pk__in=vehicle_ids).order_by("pk").values(*_INPUTS):
@@ -276,7 +277,10 @@ def _inspection(car: Mapping[str, Any], *, on: date) -> tuple[date | None, str]:
 
 
 def refresh_delivery_dates(customer_ids: Iterable[int]) -> int:
-    """Bring the last delivery of customers in line with their cars in use; return how many customers changed."""
+    """Bring the last delivery of customers in line with their cars in use; return how many customers changed.
+
+    Who has locked cars has locked these customers before (ADR 0011).
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -327,12 +331,36 @@ def _with_read_plate(values: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _refuse_taken_plate(vehicle: Vehicle) -> None:
-    if not vehicle.plate or vehicle.status != VehicleStatus.IN_USE:
-        return
-    others = Vehicle.objects.filter(plate=vehicle.plate, status=VehicleStatus.IN_USE).exclude(pk=vehicle.pk)
-    if others.exists():
-        raise PlateTaken(_("Another car in use has the plate %(plate)s.") % {"plate": vehicle.plate})
+def _save(vehicle: Vehicle, **how: Any) -> None:
+    """Save a car. The database alone says whether plate and VIN are free, so that two people at once are told alike."""
+    try:
+        with transaction.atomic():
+            vehicle.save(**how)
+    except IntegrityError as error:
+        cause = error.__cause__
+        match cause.diag.constraint_name if isinstance(cause, UniqueViolation) else None:
+            case "vehicle_plate_once_in_use":
+                message = _("Another car in use has the plate %(plate)s.") % {"plate": vehicle.plate}
+                raise PlateTaken(message) from error
+            case "vehicles_vehicle_vin_key":
+                raise CannotChangeVehicle(_("The VIN %(vin)s is on file already.") % {"vin": vehicle.vin}) from error
+        raise
+
+
+def lock_car(vehicle: Vehicle, *customers: int) -> None:
+    """Lock a car until the transaction ends, before it its owner and further customers, and bring it up to date.
+
+    Everybody locks in this order (ADR 0011). What was set on the instance and not saved is lost.
+    """
+    while True:
+        owner = Vehicle.objects.values_list("owner_id", flat=True).get(pk=vehicle.pk)
+        with transaction.atomic():
+            list(locked(Customer.objects.filter(pk__in={owner, *customers})).values_list("pk"))
+            vehicle.refresh_from_db(from_queryset=locked(Vehicle.objects.all()))
+            if vehicle.owner_id == owner:
+                return
+            # Sold while we waited: give the locks back and begin with the new owner.
+            transaction.set_rollback(True)
 
 
 @transaction.atomic
@@ -345,13 +373,11 @@ def create_vehicle(*, owner: Customer, vin: str, care_from: date, by: User | Non
     vin = normalise_vin(vin)
     if not is_vin(vin):
         raise CannotChangeVehicle(_("“%(vin)s” is not a VIN: 17 letters and digits without I, O and Q.") % {"vin": vin})
-    if Vehicle.objects.filter(vin=vin).exists():
-        raise CannotChangeVehicle(_("The VIN %(vin)s is on file already.") % {"vin": vin})
+    list(locked(Customer.objects.filter(pk=owner.pk)).values_list("pk"))
     vehicle = Vehicle(store_id=owner.store_id, owner=owner, vin=vin, care_from=care_from)
     _set_values(vehicle, _with_read_plate(values))
-    _refuse_taken_plate(vehicle)
     with acting(by):
-        vehicle.save(force_insert=True)
+        _save(vehicle, force_insert=True)
         Ownership.objects.create(
             vehicle=vehicle, customer=owner, started_on=min(vehicle.delivery_on or care_from, care_from)
         )
@@ -365,12 +391,15 @@ def create_vehicle(*, owner: Customer, vin: str, care_from: date, by: User | Non
 def update_vehicle(*, vehicle: Vehicle, values: Mapping[str, Any], on: date, by: User | None) -> list[str]:
     """Change fields of a car, recompute its facts, and return the names of the fields that really changed.
 
-    Owner and status have actions of their own (``TypeError``); raises ``PlateTaken`` and ``CannotChangeVehicle``.
+    Compared is with what is stored now, not with the instance: it is brought up to date, and what somebody else changed
+    in other fields stays. Owner and status have actions of their own (``TypeError``); raises ``PlateTaken`` and
+    ``CannotChangeVehicle``.
     """
-    changed = _set_values(vehicle, _with_read_plate(values))
+    values = _with_read_plate(values)
+    lock_car(vehicle)
+    changed = _set_values(vehicle, values)
     if not changed:
         return []
-    _refuse_taken_plate(vehicle)
     if "delivery_on" in changed:
         # What would have been due by the corrected date, and is over, was never promised.
         vehicle.care_from = max(vehicle.care_from, on)
@@ -379,7 +408,7 @@ def update_vehicle(*, vehicle: Vehicle, values: Mapping[str, Any], on: date, by:
         vehicle.inspection_since = on
         changed.append("inspection_since")
     with acting(by):
-        vehicle.save(update_fields=changed)
+        _save(vehicle, update_fields=changed)
         _refresh(vehicle, on=on)
         if "delivery_on" in changed:
             refresh_delivery_dates([vehicle.owner_id])
@@ -404,7 +433,7 @@ def transfer_owner(*, vehicle: Vehicle, to: Customer, on: date, by: User | None)
     The old ownership ends that day, the car goes to the new owner's store and is in use. Raises
     ``CannotTransferOwner`` when the customer has it already or the old ownership began later, and ``PlateTaken``.
     """
-    vehicle = Vehicle.objects.select_for_update().get(pk=vehicle.pk)
+    lock_car(vehicle, to.pk)
     before = vehicle.owner_id
     if before == to.pk:
         raise CannotTransferOwner(_("The customer is the owner of this car already."))
@@ -415,13 +444,12 @@ def transfer_owner(*, vehicle: Vehicle, to: Customer, on: date, by: User | None)
         )
     vehicle.owner, vehicle.store_id, vehicle.care_from = to, to.store_id, on
     vehicle.status = VehicleStatus.IN_USE
-    _refuse_taken_plate(vehicle)
     with acting(by):
         if open_ownership:
             open_ownership.ended_on = on
             open_ownership.save(update_fields=["ended_on"])
         Ownership.objects.create(vehicle=vehicle, customer=to, started_on=on)
-        vehicle.save(update_fields=["owner", "store", "care_from", "status"])
+        _save(vehicle, update_fields=["owner", "store", "care_from", "status"])
         refresh_delivery_dates([before, to.pk])
     announce(before, to.pk)
     return vehicle
@@ -434,7 +462,7 @@ def change_status(*, vehicle: Vehicle, status: VehicleStatus, on: date, by: User
     Sold or scrapped, the ownership ends on ``on``; back in use, care is promised again from ``on``, to the same owner.
     Raises ``PlateTaken`` when its plate is on another car by now.
     """
-    vehicle = Vehicle.objects.select_for_update().get(pk=vehicle.pk)
+    lock_car(vehicle)
     if vehicle.status == status:
         return vehicle
     vehicle.status = status
@@ -442,7 +470,6 @@ def change_status(*, vehicle: Vehicle, status: VehicleStatus, on: date, by: User
     with acting(by):
         open_ownership = vehicle.ownerships.filter(ended_on=None).first()
         if status == VehicleStatus.IN_USE:
-            _refuse_taken_plate(vehicle)
             vehicle.care_from = on
             changed.append("care_from")
             if open_ownership is None:
@@ -450,7 +477,7 @@ def change_status(*, vehicle: Vehicle, status: VehicleStatus, on: date, by: User
         elif status in (VehicleStatus.TRANSFERRED, VehicleStatus.SCRAPPED) and open_ownership:
             open_ownership.ended_on = max(on, open_ownership.started_on)
             open_ownership.save(update_fields=["ended_on"])
-        vehicle.save(update_fields=changed)
+        _save(vehicle, update_fields=changed)
         refresh_delivery_dates([vehicle.owner_id])
     announce(vehicle.owner_id)
     return vehicle
@@ -489,7 +516,7 @@ def add_reading(
 @transaction.atomic
 def service_done_elsewhere(*, vehicle: Vehicle, on: date, by: User | None, km: int | None = None) -> Vehicle:
     """Remember that another workshop serviced the car: the next service is counted from there (domain §3.4)."""
-    vehicle = Vehicle.objects.select_for_update().get(pk=vehicle.pk)
+    lock_car(vehicle)
     changed = []
     if vehicle.first_service_done_on is None and vehicle.next_service_kind in ("", ServiceKind.FIRST):
         vehicle.first_service_done_on = on
@@ -538,6 +565,7 @@ def add_policy(
         "premium": premium,
         "is_bought_here": is_bought_here,
     }
+    lock_car(vehicle)
     with acting(by):
         policy, _is_new = InsurancePolicy.objects.update_or_create(
             vehicle=vehicle,
@@ -555,9 +583,11 @@ def confirm_inspection(
     *, vehicle: Vehicle, valid_until: date, source: InspectionSource, on: date, by: User | None
 ) -> Vehicle:
     """Enter until when the inspection is valid as read from a document: it beats every estimate (domain §1.2)."""
+    lock_car(vehicle)
     if vehicle.inspection_valid_until != valid_until:
         vehicle.inspection_since = on
     vehicle.inspection_valid_until, vehicle.inspection_source = valid_until, source
     with acting(by):
         vehicle.save(update_fields=["inspection_valid_until", "inspection_source", "inspection_since"])
+    announce(vehicle.owner_id)
     return vehicle

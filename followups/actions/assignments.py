@@ -8,7 +8,7 @@ from django.db.models import BigIntegerField, Case, Exists, F, OuterRef, Q, Valu
 from django.utils.translation import gettext as _
 
 from accounts.models import Store, User
-from core.actions import acting
+from core.actions import acting, locked
 from customers.models import Customer
 from followups.models import QueueLease, TouchPoint
 from followups.permissions import can_assign, can_be_assigned, can_hand_over
@@ -62,8 +62,7 @@ def assign(*, touch_points: Sequence[int], to: User | None, by: User) -> int:
     them, ``NoSuchColleague`` unless ``to`` calls customers there, and ``ReceivingAdviser``; then nothing is moved.
     """
     picked = Q(pk__in=touch_points) | Q(lead__in=touch_points)
-    live = TouchPoint.objects.filter(picked).live().select_for_update(of=("self",)).order_by("pk")
-    rows = list(live.values_list("pk", "store_id"))
+    rows = list(locked(TouchPoint.objects.filter(picked).live()).values_list("pk", "store_id"))
     stores = {store_id for _pk, store_id in rows}
     if not all(can_assign(by, store_id) for store_id in stores):
         raise NotYoursToAssign(_("Only managers of the store give its tasks to people."))
@@ -103,15 +102,14 @@ def hand_over(*, leaving: User, to: User, store: Store, by: User) -> HandOver:
     theirs = Q()
     for name in _STAFF_FIELDS:
         theirs |= Q(**{name: leaving})
-    # In one order, so that nobody who saves a card meanwhile waits for us while we wait for them.
-    moving = Customer.objects.filter(theirs, store=store).select_for_update(no_key=True).order_by("pk")
-    ids = list(moving.values_list("pk", flat=True))
+    ids = list(locked(Customer.objects.filter(theirs, store=store)).values_list("pk", flat=True))
+    open_ones = TouchPoint.objects.filter(assignee=leaving, store=store).live()
+    live = TouchPoint.objects.filter(pk__in=list(locked(open_ones).values_list("pk", flat=True)))
     with acting(by):
         customers = Customer.objects.filter(pk__in=ids).update(
             **{name: _replaced(name, leaving, to) for name in _STAFF_FIELDS}
         )
-    live = TouchPoint.objects.filter(assignee=leaving, store=store).live()
     to_pool = _post_service(live).filter(_received_by(to)).update(assignee=None)
-    touch_points = live.update(assignee=to)
+    touch_points = live.filter(assignee=leaving).update(assignee=to)
     QueueLease.objects.filter(holder=leaving, customer__store=store).delete()
     return HandOver(customers=customers, touch_points=touch_points, to_pool=to_pool)

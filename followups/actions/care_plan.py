@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import Store, User
-from core.actions import acting
+from core.actions import acting, locked
 from followups.models import CareRule
 
 # What the settings may change. Code, store and trigger are what a rule is; `active_from` follows from the changes.
@@ -91,7 +91,7 @@ def update_rule(*, rule: CareRule, values: Mapping[str, Any], seen_at: datetime,
     ``seen_at`` is the ``changed_at`` of the rule that the person had on the screen. Raises ``RuleChangedMeanwhile``
     when it is not the present one.
     """
-    present = CareRule.objects.select_for_update(of=("self",)).select_related("store").get(pk=rule.pk)
+    present = locked(CareRule.objects.select_related("store")).get(pk=rule.pk)
     if present.changed_at != seen_at:
         raise RuleChangedMeanwhile(present)
     if changed := with_values(present, values, on=on):
@@ -113,7 +113,7 @@ def create_store_rule(*, rule: CareRule, store: Store, by: User) -> CareRule:
     Touch points stay filed under the group's rule, so a promise remains the same one. Raises ``NotAGroupRule`` and
     ``StoreHasOwnRule``.
     """
-    original = CareRule.objects.select_for_update(of=("self",)).get(pk=rule.pk)
+    original = locked(CareRule.objects.all()).get(pk=rule.pk)
     if original.store_id is not None:
         raise NotAGroupRule(original.code)
     if CareRule.objects.filter(code=original.code, store=store).exists():
@@ -137,7 +137,7 @@ def remove_store_rule(*, rule: CareRule, by: User) -> CareRule:
     Raises ``NotAStoreRule`` for a rule of the group, and for a rule that only the store has: nothing would take its
     place.
     """
-    own = CareRule.objects.select_for_update(of=("self",)).get(pk=rule.pk)
+    own = locked(CareRule.objects.all()).get(pk=rule.pk)
     group = CareRule.objects.filter(code=own.code, store=None).first()
     if own.store_id is None or group is None:
         raise NotAStoreRule(own.code)
@@ -151,7 +151,7 @@ def change_store_limits(*, store: Store, limits: Mapping[str, int], by: User) ->
     """Change the limits of domain §3.6 for a store. Raises ``ValueError`` for anything that is not such a limit."""
     if unknown := set(limits) - set(STORE_LIMITS):
         raise ValueError(f"not a limit of a store: {', '.join(sorted(unknown))}")
-    present = Store.objects.select_for_update().get(pk=store.pk)
+    present = locked(Store.objects.all()).get(pk=store.pk)
     changed = [name for name, value in limits.items() if getattr(present, name) != value]
     for name in changed:
         setattr(present, name, limits[name])

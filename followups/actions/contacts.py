@@ -13,7 +13,7 @@ from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
 from accounts.models import Store, User
-from core.actions import acting
+from core.actions import acting, locked
 from core.queries import work_calendar
 from customers.actions import set_do_not_contact, update_customer
 from customers.choices import CustomerStatus, DoNotContact
@@ -48,6 +48,8 @@ from vehicles.actions import change_status, service_done_elsewhere
 from vehicles.choices import VehicleStatus
 from vehicles.models import Vehicle
 
+# Outcomes that change a car.
+TELLS_OF_CAR = (Outcome.CAR_GONE, Outcome.SERVICED_ELSEWHERE)
 # How far ahead another time may be agreed: beyond it is a wish for the file, not a promise to call.
 FURTHEST_AGREED = timedelta(days=60)
 # Working days are looked up this far ahead; the longest holidays of a year are eight days.
@@ -192,13 +194,16 @@ def record_contact(
     The customer's lease ends. The same ``submission`` again returns the first contact and changes nothing, also when
     both arrive at the same time. Raises subclasses of ``CannotRecordContact``; then nothing is changed.
     """
-    customer = Customer.objects.select_for_update(no_key=True, of=("self",)).select_related("store").get(pk=customer.pk)
+    customer = locked(Customer.objects.select_related("store")).get(pk=customer.pk)
     if submission is not None and (first := ContactLog.objects.filter(submission=submission).first()) is not None:
         if first.customer_id != customer.pk:
             raise SubmissionUsed(_("This form was used for another customer. Open the card again."))
         return first
     if not can_work(by, customer):
         raise NotYourContact(_("This customer is not yours to call; ask a manager to assign them to you."))
+    if outcome in TELLS_OF_CAR:
+        # Cars before touch points (ADR 0011); which of them it is, the touch points tell.
+        list(locked(Vehicle.objects.filter(owner=customer)).values_list("pk"))
     card = _card(customer, by=by, now=now, channel=channel, outcome=outcome, ticked=touch_points, drafts=next_steps)
     _check_lease(card)
     _check_ticks(card)
@@ -255,7 +260,7 @@ def skip(*, customer: Customer, by: User, now: datetime, reason: str) -> Contact
     It is no contact: nothing else changes. Raises ``NotYourContact``, ``CustomerHeldByOther``, ``IncompleteOutcome``
     without a reason, and ``SettledMeanwhile`` when nothing is left to put off.
     """
-    customer = Customer.objects.select_for_update(no_key=True, of=("self",)).select_related("store").get(pk=customer.pk)
+    customer = locked(Customer.objects.select_related("store")).get(pk=customer.pk)
     if not can_skip(by, customer):
         raise NotYourContact(_("This customer is not yours to call; ask a manager to assign them to you."))
     if not reason.strip():
@@ -298,9 +303,8 @@ def _card(
     drafts: Sequence[NextStepDraft] = (),
 ) -> _Card:
     """Lock the customer's live touch points and return what the contact works on."""
-    # Customer, touch points, lease: everybody locks in this order.
     live = TouchPoint.objects.filter(customer=customer).live().select_related("rule")
-    points = list(live.select_for_update(of=("self",)).order_by("pk"))
+    points = list(locked(live))
     own = CareRule.objects.own_of(customer.store_id, codes={point.rule.code for point in points})
     return _Card(
         customer=customer,
@@ -316,12 +320,7 @@ def _card(
 
 
 def _check_lease(card: _Card) -> None:
-    lease = (
-        QueueLease.objects.filter(customer=card.customer)
-        .select_for_update(of=("self",))
-        .select_related("holder")
-        .first()
-    )
+    lease = locked(QueueLease.objects.filter(customer=card.customer).select_related("holder")).first()
     if lease is not None and lease.holder_id != card.by.pk and lease.expires_at > card.now:
         raise CustomerHeldByOther(
             _("%(holder)s is working on this customer now. Your note is kept; save it again later.")
@@ -622,13 +621,12 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
     if not stores:
         raise NotYourContact(_("Messages to many are sent by customer-care specialists and managers."))
     picked = touch_points.open().filter(handling=Handling.BATCH, store_id__in=stores).order_by("pk")
-    # Customers before touch points, as for a single contact, and in one order: who saves a card meanwhile waits.
-    whom = Customer.objects.filter(pk__in=picked.order_by().values("customer")).select_for_update(no_key=True)
-    locked = list(whom.order_by("pk").values_list("pk", flat=True))
-    if not locked:
+    # Customers before touch points, as for a single contact (ADR 0011): who saves a card meanwhile waits.
+    whom = locked(Customer.objects.filter(pk__in=picked.order_by().values("customer")))
+    customer_ids = list(whom.values_list("pk", flat=True))
+    if not customer_ids:
         return BatchResult(sent=0, customers=0, held_back=0)
-    picked = picked.filter(customer__in=locked)
-    sql, params = picked.select_for_update(of=("self",)).values("pk").query.sql_with_params()
+    sql, params = locked(picked.filter(customer__in=customer_ids)).values("pk").query.sql_with_params()
     with acting(by), connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -712,13 +710,7 @@ def mark_handled(*, touch_points: Sequence[int], by: User, now: datetime) -> int
     Raises ``NotYourContact`` when one of them is neither given to ``by`` nor about a customer that ``by`` works for,
     and ``WrongTouchPoint`` for one that needs a contact; then nothing is closed. Those closed before stay as they are.
     """
-    points = list(
-        TouchPoint.objects.filter(pk__in=touch_points)
-        .open()
-        .select_related("customer", "store")
-        .select_for_update(of=("self",))
-        .order_by("pk")
-    )
+    points = list(locked(TouchPoint.objects.filter(pk__in=touch_points).open().select_related("customer", "store")))
     working_in = work_store_ids(by)
     of_store: dict[Store, list[int]] = defaultdict(list)
     for point in points:

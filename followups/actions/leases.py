@@ -73,7 +73,7 @@ def _claim_first(leads: TouchPointQuerySet, *, by: User, now: datetime, here: da
         leads.filter(~Exists(others))
         .select_related("customer__store")
         .in_queue_order(slot=slot_at(here))
-        .select_for_update(of=("self",), skip_locked=True)
+        .select_for_update(of=("self",), no_key=True, skip_locked=True)
     )
     while (lead := free.first()) is not None:
         # Between the choice and the lease somebody may have taken the customer through another touch point; the next
@@ -132,5 +132,7 @@ def release(*, customer: Customer, by: User) -> bool:
 
 def release_expired(*, now: datetime) -> int:
     """Remove leases that keep nobody any more and return how many. They do no harm; this keeps the table small."""
-    deleted, _per_model = QueueLease.objects.filter(expires_at__lte=now).delete()
+    # One that is being taken anew is not waited for: it has not run out.
+    free = QueueLease.objects.filter(expires_at__lte=now).select_for_update(skip_locked=True).values("pk")
+    deleted, _per_model = QueueLease.objects.filter(pk__in=free).delete()
     return deleted

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from accounts.choices import Role
 from accounts.models import Membership, Store, User
-from core.actions import acting
+from core.actions import acting, locked
 from core.copying import copy_in
 from core.fields import keyed_digest
 from customers.actions import SEARCH_COLUMNS, allocate_customer_numbers, fill_search_columns
@@ -477,6 +477,7 @@ class _Run:
     # --- Writing -------------------------------------------------------------------------------------------------
 
     def _save(self, batch: Batch) -> None:
+        _lock_known(batch)
         self._save_customers(batch)
         self._save_cars(batch)
         # They were made before their car or customer had an id.
@@ -538,6 +539,15 @@ class _Run:
         started_on = car.delivery_on or self.on
         ended_on = self.on if car.status in _LEFT else None
         return Ownership(vehicle=car, customer_id=car.owner_id, started_on=started_on, ended_on=ended_on)
+
+
+def _lock_known(batch: Batch) -> None:
+    """Lock the customers and cars on file that a batch may write, in the order of ADR 0011."""
+    cars = [e.instance for e in batch.used.values() if isinstance(e.instance, Vehicle)]
+    people = {e.instance.pk for e in batch.used.values() if isinstance(e.instance, Customer)}
+    people |= {car.owner.pk if car.pk is None else car.owner_id for car in cars}
+    list(locked(Customer.objects.filter(pk__in=people - {None})).values_list("pk"))
+    list(locked(Vehicle.objects.filter(pk__in=[car.pk for car in cars if car.pk])).values_list("pk"))
 
 
 def _warn(batch: Batch, row: ParsedRow, text: str) -> None:

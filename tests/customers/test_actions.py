@@ -12,7 +12,6 @@ from customers.actions import (
     CannotChangeCustomer,
     allocate_customer_numbers,
     create_customer,
-    hand_over_customers,
     record_consent,
     set_do_not_contact,
     update_customer,
@@ -72,6 +71,19 @@ def test_a_correction_names_what_changed_and_trusts_the_new_mobile(customer, adv
     assert update_customer(customer=customer, values={"mobile": "13900000000"}, by=adviser) == []
 
 
+def test_a_correction_from_an_old_copy_leaves_what_others_changed_meanwhile(customer, adviser, second_adviser):
+    old_copy = Customer.objects.get(pk=customer.pk)
+    update_customer(customer=customer, values={"mobile": "13900000000", "note": "calls back"}, by=second_adviser)
+    changed = update_customer(customer=old_copy, values={"mobile": "13812345678", "wechat": "wxm_2026"}, by=adviser)
+    assert changed == ["mobile", "wechat", "is_mobile_wrong"]
+    assert (old_copy.mobile, old_copy.note) == ("13812345678", "calls back")
+    assert Customer.objects.values_list("mobile", "note", "wechat").get(pk=customer.pk) == (
+        "13812345678",
+        "calls back",
+        "wxm_2026",
+    )
+
+
 def test_a_new_name_is_found_at_once(customer, adviser):
     update_customer(customer=customer, values={"name": "张三"}, by=adviser)
     customer.refresh_from_db()
@@ -114,15 +126,6 @@ def test_the_newest_line_of_the_ledger_decides_whether_a_channel_is_refused(cust
     assert say(ConsentPurpose.MARKETING, Channel.SMS, True, 4) == ["phone"]
     # An older line that is entered late does not beat a newer one.
     assert say(ConsentPurpose.MARKETING, Channel.SMS, False, 0) == ["phone"]
-
-
-def test_customers_change_hands_in_one_statement(store, adviser, second_adviser, django_assert_num_queries):
-    customers = [CustomerFactory(store=store, service_adviser=adviser) for _n in range(3)]
-    with django_assert_num_queries(3):  # savepoint, update, release
-        assert hand_over_customers(customers=customers, values={"service_adviser": second_adviser}, by=adviser) == 3
-    assert Customer.objects.filter(service_adviser=second_adviser).count() == 3
-    with pytest.raises(TypeError):
-        hand_over_customers(customers=customers, values={"tier": adviser}, by=adviser)
 
 
 def test_the_history_names_who_changed_a_customer(customer, adviser):

@@ -7,7 +7,10 @@ from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.utils import translation
 
+from service.actions import record_visit
+from service.choices import JobType
 from tests.factories import TODAY, CarModelFactory, CustomerFactory, VehicleFactory, vin
+from tests.meanwhile import Meanwhile
 from vehicles.actions import (
     CannotChangeVehicle,
     CannotTransferOwner,
@@ -32,7 +35,7 @@ from vehicles.choices import (
     ServiceKind,
     VehicleStatus,
 )
-from vehicles.models import OdometerReading, Ownership, ServicePlan
+from vehicles.models import OdometerReading, Ownership, ServicePlan, Vehicle
 
 pytestmark = pytest.mark.django_db
 
@@ -246,3 +249,81 @@ def test_delivery_dates_heal(car, owner):
 def test_the_database_refuses_a_second_open_ownership(car, owner):
     with pytest.raises(IntegrityError, match="ownership_one_open"), transaction.atomic():
         Ownership.objects.create(vehicle=car, customer=owner, started_on=TODAY)
+
+
+# --- At the same time ---------------------------------------------------------------------------------------------
+
+REAL = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+SOMETHING_HAPPENS = {
+    "sold": lambda car, to: transfer_owner(vehicle=car, to=to, on=TODAY, by=None),
+    "scrapped": lambda car, to: change_status(vehicle=car, status=VehicleStatus.SCRAPPED, on=TODAY, by=None),
+    "delivery corrected": lambda car, to: update_vehicle(
+        vehicle=car, values={"delivery_on": date(2026, 2, 10)}, on=TODAY, by=None
+    ),
+    "visit": lambda car, to: record_visit(
+        vehicle=car, job_type=JobType.FIRST_SERVICE, arrived_on=TODAY, handed_over_on=TODAY, km=4000, by=None
+    ),
+}
+
+
+@REAL
+@pytest.mark.parametrize("what", SOMETHING_HAPPENS)
+def test_who_changes_a_car_and_its_owner_waits_for_the_owner_before_taking_the_car(car, owner, store, what):
+    buyer = CustomerFactory(store=store)
+    with transaction.atomic():
+        type(owner).objects.select_for_update().get(pk=owner.pk)  # somebody saves a card of the owner
+        other = Meanwhile(SOMETHING_HAPPENS[what], car=Vehicle.objects.get(pk=car.pk), to=buyer)
+        other.wait_until_it_waits()
+        assert Vehicle.objects.select_for_update(nowait=True).get(pk=car.pk) == car
+    other.outcome()
+
+
+@REAL
+def test_a_car_that_is_sold_while_we_wait_for_its_owner_is_taken_with_the_new_owner(car, owner, store):
+    buyer = CustomerFactory(store=store)
+    with transaction.atomic():
+        type(owner).objects.select_for_update().get(pk=owner.pk)
+        other = Meanwhile(change_status, vehicle=car, status=VehicleStatus.SCRAPPED, on=TODAY, by=None)
+        other.wait_until_it_waits()
+        transfer_owner(vehicle=Vehicle.objects.get(pk=car.pk), to=buyer, on=TODAY, by=None)
+    assert other.outcome().owner_id == buyer.pk
+    buyer.refresh_from_db()
+    assert buyer.last_delivery_on is None
+
+
+@REAL
+@pytest.mark.parametrize(
+    ("second", "refusal"),
+    [
+        ({"vin": vin(7), "plate": "鲁M77777"}, PlateTaken),
+        ({"vin": vin(8), "plate": "鲁M88888"}, CannotChangeVehicle),
+    ],
+)
+def test_of_two_who_enter_the_same_car_at_once_the_second_is_told_so(store, second, refusal):
+    first_owner, second_owner = CustomerFactory.create_batch(2, store=store)
+    with transaction.atomic():
+        create_vehicle(owner=first_owner, vin=vin(8), care_from=TODAY, by=None, plate="鲁M77777")
+        other = Meanwhile(create_vehicle, owner=second_owner, care_from=TODAY, by=None, **second)
+        other.wait_until_it_waits()
+    with pytest.raises(refusal):
+        other.outcome()
+    assert Vehicle.objects.count() == 1
+
+
+def test_a_change_from_an_old_copy_leaves_what_others_changed_meanwhile(car, adviser, second_adviser):
+    old_copy = Vehicle.objects.get(pk=car.pk)
+    update_vehicle(vehicle=car, values={"body_colour": "红", "plate": "鲁M99999"}, on=TODAY, by=second_adviser)
+    changed = update_vehicle(vehicle=old_copy, values={"plate": "鲁M12345", "is_minivan": True}, on=TODAY, by=adviser)
+    assert changed == ["plate", "is_minivan"]
+    stored = Vehicle.objects.get(pk=car.pk)
+    assert (stored.body_colour, stored.plate, stored.is_minivan) == ("红", "鲁M12345", True)
+    assert (old_copy.body_colour, old_copy.plate) == ("红", "鲁M12345")
+
+
+def test_an_inspection_confirmed_again_from_an_old_copy_stays_known_since_the_first_time(car, adviser):
+    old_copy = Vehicle.objects.get(pk=car.pk)
+    licence = {"valid_until": date(2027, 5, 31), "source": InspectionSource.LICENCE, "by": adviser}
+    confirm_inspection(vehicle=car, on=TODAY, **licence)
+    confirm_inspection(vehicle=old_copy, on=TODAY + timedelta(days=5), **licence)
+    assert Vehicle.objects.get(pk=car.pk).inspection_since == TODAY
