@@ -22,7 +22,8 @@ def reserve_ids(model: type[Model], count: int) -> list[int]:
     """Return primary keys that nobody else will get, in ascending order."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            "WITH keys AS MATERIALIZED (SELECT pg_get_serial_sequence(%s, 'id') AS sequence)"
+            " SELECT nextval(keys.sequence) FROM keys, generate_series(1, %s)",
             [model._meta.db_table, count],
         )
         return [pk for (pk,) in cursor.fetchall()]

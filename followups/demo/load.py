@@ -275,15 +275,18 @@ class _Loader:
         self.stores = _write_stores()
         self.users = _write_staff(self.world)
         self.models = _write_catalogue(self.world)
-        for batch in _ahead(self.world.customers()):
+        for place, batch in enumerate(_ahead(self.world.customers())):
             self._write_batch(batch)
+            if place == 0:
+                # The plans by which foreign keys are checked are kept. Made while the tables are thought to be empty,
+                # they read whole indexes for each row.
+                _analyse()
             if on_progress:
                 on_progress(len(self.customer_ids))
         with connection.cursor() as cursor:
             cursor.execute("SELECT setval('customers_customer_number', %s)", [max(len(self.customer_ids), 1)])
-            # The statistics decide how tonight's plan is looked up; they must not wait for the next autovacuum.
-            for table in _ANALYSED:
-                cursor.execute(f"ANALYZE {connection.ops.quote_name(table)}")
+        # The statistics decide how tonight's plan is looked up; they must not wait for the next autovacuum.
+        _analyse()
         return {
             "stores": len(self.stores),
             "staff": len(self.world.people),
@@ -442,6 +445,12 @@ _ANALYSED = tuple(
         WorkOrder, SuggestedWork, ContactLog, NextStep,
     )
 )  # fmt: skip
+
+
+def _analyse() -> None:
+    with connection.cursor() as cursor:
+        for table in _ANALYSED:
+            cursor.execute(f"ANALYZE {connection.ops.quote_name(table)}")
 
 
 @dataclass(frozen=True, slots=True)
