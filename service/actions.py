@@ -53,10 +53,12 @@ def record_visit(
     summary: str = "",
     amount: Decimal = Decimal(0),
     handed_over_on: date | None = None,
+    known_on: date | None = None,
 ) -> WorkOrder:
     """Enter a visit of a car to the workshop; with ``handed_over_on`` it is over and ``hand_over`` follows at once.
 
-    The mileage goes into the odometer log. Raises ``CannotRecordVisit`` when the hand-over lies before the arrival.
+    ``known_on`` is the day on which it is entered, that of the visit unless told (ADR 0006). The mileage goes into the
+    odometer log. Raises ``CannotRecordVisit`` when the hand-over lies before the arrival.
     """
     lock_car(vehicle, *_visitors([vehicle.pk]))
     with acting(by):
@@ -76,29 +78,33 @@ def record_visit(
             OdometerReading.objects.get_or_create(
                 vehicle=vehicle, on=arrived_on, km=km, defaults={"source": OdometerSource.WORK_ORDER}
             )
-            refresh_vehicle_facts([vehicle.pk], on=arrived_on)
+            refresh_vehicle_facts([vehicle.pk], on=known_on or arrived_on)
         if handed_over_on is not None:
-            hand_over(order=order, on=handed_over_on, by=by)
+            return hand_over(order=order, on=handed_over_on, by=by, known_on=known_on)
+    announce(vehicle.owner_id)
     return order
 
 
 @transaction.atomic
-def hand_over(*, order: WorkOrder, on: date, by: User | None) -> WorkOrder:
+def hand_over(*, order: WorkOrder, on: date, by: User | None, known_on: date | None = None) -> WorkOrder:
     """Give the car back to the customer: from now on the order is a visit, and service is counted from it.
 
-    Raises ``CannotRecordVisit`` when the order was handed over before, or ``on`` is before its arrival.
+    ``known_on`` is the day on which the hand-over is entered, ``on`` unless told: what would have been due before it is
+    known was never promised (ADR 0006). Raises ``CannotRecordVisit`` when the order was handed over before, or ``on``
+    is before its arrival.
     """
     lock_car(order.vehicle, *_visitors([order.vehicle_id]))
+    owner_id = order.vehicle.owner_id
     order = locked(WorkOrder.objects.all()).get(pk=order.pk)
     if order.handed_over_on is not None:
         raise CannotRecordVisit(_("The car was handed over on %(day)s already.") % {"day": order.handed_over_on})
     if on < order.arrived_on:
         raise CannotRecordVisit(_("The car cannot be handed over before it arrived."))
-    order.handed_over_on = on
+    order.handed_over_on, order.known_since = on, known_on or on
     with acting(by):
-        order.save(update_fields=["handed_over_on"])
-        refresh_visit_facts([order.vehicle_id], on=on)
-    announce(order.customer_id)
+        order.save(update_fields=["handed_over_on", "known_since"])
+        refresh_visit_facts([order.vehicle_id], on=order.known_since)
+    announce(*{order.customer_id, owner_id})
     return order
 
 
@@ -106,7 +112,9 @@ def hand_over(*, order: WorkOrder, on: date, by: User | None) -> WorkOrder:
 def suggest_work(*, order: WorkOrder, text: str, on: date, by: User | None) -> SuggestedWork:
     """Remember work that was suggested at a visit and not done: it will be spoken about again (domain §3.2 AJ)."""
     with acting(by):
-        return SuggestedWork.objects.create(work_order=order, text=text[:200], suggested_on=on)
+        suggestion = SuggestedWork.objects.create(work_order=order, text=text[:200], suggested_on=on)
+    announce(order.customer_id)
+    return suggestion
 
 
 @transaction.atomic

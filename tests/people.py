@@ -9,6 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.choices import Role
+from followups import receivers
 from tests.factories import MembershipFactory, StoreFactory
 
 
@@ -110,5 +111,21 @@ def writes_of():
         with CaptureQueriesContext(connection) as queries:
             call()
         return [each["sql"] for each in queries if not each["sql"].startswith("SELECT")]
+
+    return collect
+
+
+@pytest.fixture
+def planned_at_once(monkeypatch, django_capture_on_commit_callbacks):
+    """Return the ids of the customers for whom a call has care planned at once, when it is committed."""
+
+    def collect(call):
+        heard = set()
+        monkeypatch.setattr(
+            receivers.plan_customers_task, "apply_async", lambda kwargs, retry: heard.update(kwargs["customer_ids"])
+        )
+        with django_capture_on_commit_callbacks(execute=True):
+            call()
+        return heard
 
     return collect

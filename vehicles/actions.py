@@ -496,10 +496,12 @@ def add_reading(
     by: User | None,
     note: str = "",
     is_new_odometer: bool = False,
+    known_on: date | None = None,
 ) -> OdometerReading:
     """Add a line to the odometer log and recompute the car's facts; the same line twice is one line.
 
-    Odd readings are kept: look at ``flag`` of the answer (domain §1.2).
+    ``known_on`` is the day on which we came to know, ``on`` unless told: a forecast that moves is known since then
+    (ADR 0006). Odd readings are kept: look at ``flag`` of the answer (domain §1.2).
     """
     reading, _is_new = OdometerReading.objects.get_or_create(
         vehicle=vehicle,
@@ -508,14 +510,21 @@ def add_reading(
         defaults={"source": source, "note": note[:200], "is_new_odometer": is_new_odometer},
     )
     with acting(by):
-        _refresh(vehicle, on=on)
+        _refresh(vehicle, on=known_on or on)
     reading.refresh_from_db()
+    announce(vehicle.owner_id)
     return reading
 
 
 @transaction.atomic
-def service_done_elsewhere(*, vehicle: Vehicle, on: date, by: User | None, km: int | None = None) -> Vehicle:
-    """Remember that another workshop serviced the car: the next service is counted from there (domain §3.4)."""
+def service_done_elsewhere(
+    *, vehicle: Vehicle, on: date, by: User | None, km: int | None = None, known_on: date | None = None
+) -> Vehicle:
+    """Remember that another workshop serviced the car: the next service is counted from there (domain §3.4).
+
+    ``known_on`` is the day on which the customer told us, ``on`` unless told: the new forecast is known since then
+    (ADR 0006).
+    """
     lock_car(vehicle)
     changed = []
     if vehicle.first_service_done_on is None and vehicle.next_service_kind in ("", ServiceKind.FIRST):
@@ -528,11 +537,14 @@ def service_done_elsewhere(*, vehicle: Vehicle, on: date, by: User | None, km: i
         if changed:
             vehicle.save(update_fields=changed)
         if km is not None:
-            add_reading(
-                vehicle=vehicle, on=on, km=km, source=OdometerSource.CUSTOMER, by=by, note=_("Serviced elsewhere")
+            OdometerReading.objects.get_or_create(
+                vehicle=vehicle,
+                on=on,
+                km=km,
+                defaults={"source": OdometerSource.CUSTOMER, "note": _("Serviced elsewhere")},
             )
-        else:
-            _refresh(vehicle, on=on)
+        _refresh(vehicle, on=known_on or on)
+    announce(vehicle.owner_id)
     return vehicle
 
 

@@ -563,7 +563,7 @@ def _tell_of_car(card: _Card, *, car_status: str, serviced_on: date | None, serv
         day = serviced_on or card.on
         if day > card.on or (card.vehicle.delivery_on is not None and day < card.vehicle.delivery_on):
             raise IncompleteOutcome(_("The service lies between the delivery of the car and today."), "serviced_on")
-        service_done_elsewhere(vehicle=card.vehicle, on=day, km=serviced_km, by=card.by)
+        service_done_elsewhere(vehicle=card.vehicle, on=day, km=serviced_km, by=card.by, known_on=card.on)
 
 
 def _add_next_steps(card: _Card, log: ContactLog, *, is_number_corrected: bool) -> None:

@@ -103,3 +103,27 @@ def test_a_visit_of_the_former_owner_is_not_one_of_the_new_owner(car, adviser, s
 def test_suggested_work_is_remembered(car, adviser):
     suggestion = suggest_work(order=visit(car, adviser), text="更换刹车片", on=date(2026, 4, 1), by=adviser)
     assert (suggestion.text, suggestion.suggested_on) == ("更换刹车片", date(2026, 4, 1))
+
+
+def test_a_hand_over_is_known_since_it_was_entered(car, adviser):
+    order = visit(car, adviser)
+    hand_over(order=order, on=date(2026, 4, 2), by=adviser, known_on=TODAY)
+    order.refresh_from_db()
+    car.refresh_from_db()
+    # Entered months later: what would have been due before is nobody's fault (ADR 0006).
+    assert (order.known_since, car.forecast_since) == (TODAY, TODAY)
+    at_once = visit(car, adviser, arrived_on=date(2026, 5, 2), handed_over_on=date(2026, 5, 2))
+    assert (at_once.handed_over_on, at_once.known_since) == (date(2026, 5, 2), date(2026, 5, 2))
+    later = visit(car, adviser, arrived_on=date(2026, 6, 2), handed_over_on=date(2026, 6, 2), known_on=TODAY)
+    assert later.known_since == TODAY
+
+
+def test_a_visit_has_care_planned_at_once(car, adviser, planned_at_once):
+    orders = []
+    assert planned_at_once(lambda: orders.append(visit(car, adviser))) == {car.owner_id}
+    told = {
+        "suggested": lambda: suggest_work(order=orders[0], text="更换刹车片", on=date(2026, 4, 1), by=adviser),
+        "handed over": lambda: hand_over(order=orders[0], on=date(2026, 4, 2), by=adviser),
+        "all at once": lambda: visit(car, adviser, arrived_on=TODAY, handed_over_on=TODAY),
+    }
+    assert {what: planned_at_once(call) for what, call in told.items()} == {what: {car.owner_id} for what in told}

@@ -212,6 +212,29 @@ def test_a_service_elsewhere_starts_the_next_cycle(car, adviser):
     assert car.first_service_done_on == date(2026, 4, 1)
 
 
+def test_a_forecast_that_moves_is_known_since_the_day_we_were_told(car, adviser):
+    told = date(2026, 11, 20)
+    reading = {"on": date(2026, 2, 9), "km": 3000, "source": OdometerSource.CUSTOMER, "by": adviser}
+    add_reading(vehicle=car, known_on=told, **reading)
+    assert Vehicle.objects.get(pk=car.pk).forecast_since == told
+    service_done_elsewhere(vehicle=car, on=date(2026, 4, 1), by=adviser, known_on=TODAY)
+    assert Vehicle.objects.get(pk=car.pk).forecast_since == TODAY
+
+
+def test_what_moves_care_has_it_planned_at_once(car, owner, adviser, planned_at_once):
+    told = {
+        "a reading": lambda: add_reading(
+            vehicle=car, on=date(2026, 2, 9), km=3000, source=OdometerSource.CUSTOMER, by=adviser
+        ),
+        "a service with mileage": lambda: service_done_elsewhere(vehicle=car, on=date(2026, 4, 1), km=4800, by=adviser),
+        "a service without": lambda: service_done_elsewhere(vehicle=car, on=date(2026, 5, 1), by=adviser),
+        "an inspection": lambda: confirm_inspection(
+            vehicle=car, valid_until=date(2027, 5, 31), source=InspectionSource.LICENCE, on=TODAY, by=adviser
+        ),
+    }
+    assert {what: planned_at_once(call) for what, call in told.items()} == {what: {owner.pk} for what in told}
+
+
 def test_a_policy_entered_again_is_corrected(car, adviser):
     for insurer in ("人保", "平安"):
         policy = add_policy(
