@@ -236,6 +236,11 @@ class LivePoint:
     def is_live(self) -> bool:
         return self.closed_on is None
 
+    @property
+    def reaches_customer(self) -> bool:
+        """Whether somebody calls or writes: lists and internal forms are dealt with in the house."""
+        return self.handling not in (Handling.LIST, Handling.FORM)
+
     def ended(self, on: date, status: str, reason: str = Reason.NONE) -> "LivePoint":
         """Return the point, ended by the contact."""
         return replace(self, status=status, reason=reason, closed_on=on, lead_id=None, not_before=None, is_settled=True)
@@ -326,6 +331,8 @@ def _after_talk(point: LivePoint, happened: Happened, *, is_ticked: bool) -> Liv
 
 def blocked_by(point: LivePoint, do_not_contact: str) -> str:
     """Return the reason for which the customer's wish forbids a point, or '' (domain §3.6, 1)."""
+    if not point.reaches_customer:
+        return Reason.NONE
     if do_not_contact == DoNotContact.ALL_BUT_SAFETY and point.care_class != CareClass.LEGAL:
         return Reason.DO_NOT_CONTACT
     if do_not_contact == DoNotContact.MARKETING and point.care_class == CareClass.MARKETING:
@@ -369,8 +376,11 @@ def _after_attempt(point: LivePoint, happened: Happened, *, is_ticked: bool) -> 
 
 
 def _after_consequences(point: LivePoint, happened: Happened) -> LivePoint:
-    """Return a point after what the contact implies for those it was not about (domain §3.6, 1, 2 and 5)."""
-    if not point.is_live:
+    """Return a point after what the contact implies for those it was not about (domain §3.6, 1, 2 and 5).
+
+    It ends what would reach the customer: lists and internal forms stay to be dealt with.
+    """
+    if not point.is_live or not point.reaches_customer:
         return point
     if reason := blocked_by(point, happened.do_not_contact):
         return point.ended(happened.on, TouchPointStatus.SUPPRESSED, reason)

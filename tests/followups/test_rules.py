@@ -380,6 +380,25 @@ def test_a_contact_about_nothing_that_reached_nobody_settles_nothing(points):
         ]
 
 
+@pytest.mark.parametrize("handling", [Handling.LIST, Handling.FORM])
+@pytest.mark.parametrize(
+    "contact",
+    [
+        {"outcome": Outcome.REFUSED, "do_not_contact": DoNotContact.ALL_BUT_SAFETY},
+        {"outcome": Outcome.REFUSED, "do_not_contact": DoNotContact.MARKETING},
+        {"outcome": Outcome.SATISFIED, "do_not_contact": DoNotContact.ALL_BUT_SAFETY},
+        {"outcome": Outcome.SATISFIED},
+        {"outcome": Outcome.GRIEVANCE, "complaint": Severity.MAJOR},
+    ],
+)
+def test_what_is_dealt_with_in_the_house_outlives_wishes_complaints_and_conversations(handling, contact):
+    in_house = {"care_class": CareClass.MARKETING, "covered_days": 30, "is_held_by_complaint": True}
+    desk, call = point(1, handling=handling, **in_house), point(2, **in_house)
+    after = settle([desk, call], happened(**contact, ticked=set()))
+    assert after[0] == desk
+    assert after[1].status == TouchPointStatus.SUPPRESSED
+
+
 def test_a_recall_outlives_every_refusal():
     recall = point(1, care_class=CareClass.LEGAL)
     for level in (DoNotContact.MARKETING, DoNotContact.ALL_BUT_SAFETY):
