@@ -34,15 +34,29 @@ def can_take_from_pool(user: "User") -> bool:
 def can_work(user: "User", customer: "Customer") -> bool:
     """Tell whether a user may hold a customer's card and record what happened.
 
-    In a store that they work in: everybody but a sales consultant for every customer, a sales consultant for the own
-    ones and for those whose open touch point was given to them. Asks the database only in that last case.
+    In a store that they work in: everybody but a sales consultant for every customer, because whoever takes the call or
+    stands at the desk writes it down (ADR 0012); a sales consultant as ``is_in_charge`` says. Asks the database only
+    where a customer must have been given to them.
     """
     store_id = customer.store_id
     if store_id not in work_store_ids(user):
         return False
     if any(m.role in STORE_WIDE_ROLES and m.store_id == store_id for m in memberships_of(user)):
         return True
-    if customer.sales_consultant_id == user.pk:
+    return is_in_charge(user, customer)
+
+
+def is_in_charge(user: "User", customer: "Customer") -> bool:
+    """Tell whether it is a user's own work to call a customer (domain §10, row "Follow-up tasks").
+
+    Of care specialists and managers it is for every customer of their store; of advisers and consultants for those they
+    look after and those whose open touch point was given to them. Asks the database only in that last case.
+    """
+    store_id = customer.store_id
+    if store_id not in work_store_ids(user):
+        return False
+    people = (customer.sales_consultant_id, customer.service_adviser_id, customer.care_specialist_id)
+    if store_id in pool_store_ids(user) or user.pk in people:
         return True
     return customer.touch_points.filter(assignee=user, status=TouchPointStatus.OPEN).exists()
 
@@ -66,8 +80,8 @@ def can_send_batch(user: "User", store_ids: Collection[int]) -> bool:
 
 
 def can_skip(user: "User", customer: "Customer") -> bool:
-    """Tell whether a user may put a customer off for later: whoever may work the card."""
-    return can_work(user, customer)
+    """Tell whether a user may put a customer off for later: nobody does that with a colleague's work."""
+    return is_in_charge(user, customer)
 
 
 def can_hand_over(user: "User", store_id: int) -> bool:

@@ -84,6 +84,14 @@ class TouchPointQuerySet(models.QuerySet):
         """Touch points that nobody owns and that a user may take."""
         return self.filter(assignee=None, store_id__in=pool_store_ids(user))
 
+    def in_charge_of(self, user: "User") -> Self:
+        """Touch points that are a user's own work: see ``permissions.is_in_charge``."""
+        people = ("sales_consultant", "service_adviser", "care_specialist")
+        own = Q(assignee=user)
+        for name in people:
+            own |= Q(**{f"customer__{name}": user})
+        return self.filter(Q(store_id__in=pool_store_ids(user)) | Q(own, store_id__in=work_store_ids(user)))
+
     def for_queue(self, user: "User", *, now: datetime, today: date, filters: QueueFilters | None = None) -> Self:
         """What a user works off now, one row a customer's lead; ``today`` is the local date of ``now``.
 

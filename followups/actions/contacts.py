@@ -1,6 +1,5 @@
 """Contacts: what happened on a card, and everything that follows from it (domain §3.4, §3.6)."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -12,7 +11,7 @@ from django.db.models import Value
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
-from accounts.models import Store, User
+from accounts.models import User
 from core.actions import acting, locked
 from core.queries import work_calendar
 from customers.actions import set_do_not_contact, update_customer
@@ -30,7 +29,7 @@ from followups.choices import (
     WinBackReason,
 )
 from followups.models import CareRule, ContactLog, NextStep, QueueLease, TouchPoint
-from followups.permissions import can_skip, can_work, pool_store_ids, work_store_ids
+from followups.permissions import can_skip, can_work, pool_store_ids
 from followups.querysets import TouchPointQuerySet
 from followups.rules import (
     MESSAGE_CHANNELS,
@@ -707,24 +706,22 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
 def mark_handled(*, touch_points: Sequence[int], by: User, now: datetime) -> int:
     """Close open lists and internal forms that were dealt with; return how many. No customer was contacted.
 
-    Raises ``NotYourContact`` when one of them is neither given to ``by`` nor about a customer that ``by`` works for,
-    and ``WrongTouchPoint`` for one that needs a contact; then nothing is closed. Those closed before stay as they are.
+    Raises ``NotYourContact`` when one of them is not the work of ``by`` (``is_in_charge``), and ``WrongTouchPoint`` for
+    one that needs a contact; then nothing is closed. Those closed before stay as they are. The number of statements
+    depends on the time zones of the stores alone.
     """
-    points = list(locked(TouchPoint.objects.filter(pk__in=touch_points).open().select_related("customer", "store")))
-    working_in = work_store_ids(by)
-    of_store: dict[Store, list[int]] = defaultdict(list)
-    for point in points:
-        if point.handling not in (Handling.LIST, Handling.FORM):
-            raise WrongTouchPoint(_("This one is settled by a contact with the customer."))
-        is_given = point.assignee_id == by.pk and point.store_id in working_in
-        if not is_given and not can_work(by, point.customer):
-            raise NotYourContact(_("This customer is not yours to call; ask a manager to assign them to you."))
-        of_store[point.store].append(point.pk)
-    for store, ids in of_store.items():
-        TouchPoint.objects.filter(pk__in=ids).update(
+    rows = locked(TouchPoint.objects.filter(pk__in=touch_points).open())
+    points = list(rows.values_list("pk", "handling", "store__time_zone"))
+    if not {handling for _pk, handling, _zone in points} <= {Handling.LIST, Handling.FORM}:
+        raise WrongTouchPoint(_("This one is settled by a contact with the customer."))
+    found = TouchPoint.objects.filter(pk__in=[pk for pk, _handling, _zone in points])
+    if found.in_charge_of(by).count() != len(points):
+        raise NotYourContact(_("This customer is not yours to call; ask a manager to assign them to you."))
+    for zone in sorted({zone for _pk, _handling, zone in points}):
+        found.filter(store__time_zone=zone).update(
             status=TouchPointStatus.DONE,
             reason=Reason.BY_HAND,
             not_before=None,
-            closed_on=local_time(now, store.time_zone).date(),
+            closed_on=local_time(now, zone).date(),
         )
     return len(points)

@@ -26,7 +26,7 @@ from followups.actions.leases import CannotClaimCustomer, claim, claim_next, loc
 from followups.filters import DayFilters
 from followups.forms import PANEL_OF_OUTCOME, QueueForm, SkipForm
 from followups.models import ContactLog, TouchPoint
-from followups.permissions import can_work
+from followups.permissions import can_skip, can_work
 from followups.queries.queue import (
     Saved,
     card_cars,
@@ -277,6 +277,7 @@ def _render(
         "skip_form": skip_form or SkipForm(),
         "saved": saved,
         "may_work": may_work,
+        "may_skip": can_skip(user, customer),
         "is_mine": is_mine,
         "is_held": card.lease is not None and not is_mine,
         "can_save": may_work and bool(card.reasons) and (card.lease is None or is_mine),

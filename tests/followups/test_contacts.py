@@ -13,6 +13,7 @@ from followups.actions import contacts
 from followups.actions.contacts import NextStepDraft, mark_batch_sent, mark_handled, record_contact, skip
 from followups.choices import CareClass, Handling, NextStepKind, Outcome, Reason, Severity, TouchPointStatus
 from followups.models import ContactLog, NextStep, QueueLease, TouchPoint
+from followups.permissions import work_store_ids
 from tests.factories import (
     NOW,
     TODAY,
@@ -702,6 +703,7 @@ def test_the_same_form_from_two_tabs_at_the_same_time_makes_one_contact(store, c
 
 def test_skipping_puts_the_customer_off_for_two_hours_and_says_why(customer, adviser):
     lead, child = a_group(customer, {})
+    TouchPoint.objects.filter(pk=lead.pk).update(assignee=adviser)
     QueueLeaseFactory(customer=customer, holder=adviser)
     log = skip(customer=customer, by=adviser, now=NOW, reason=" driving ")
     assert (log.outcome, log.reason, log.is_effective, log.channel) == (
@@ -719,13 +721,16 @@ def test_skipping_puts_the_customer_off_for_two_hours_and_says_why(customer, adv
 
 
 def test_skipping_needs_a_reason_something_to_skip_and_the_right(customer, adviser, auditor, second_adviser):
+    Customer.objects.filter(pk=customer.pk).update(service_adviser=adviser)
     with pytest.raises(contacts.SettledMeanwhile):
         skip(customer=customer, by=adviser, now=NOW, reason="later")
     point = a_point(customer)
     with pytest.raises(contacts.IncompleteOutcome):
         skip(customer=customer, by=adviser, now=NOW, reason="  ")
-    with pytest.raises(contacts.NotYourContact):
-        skip(customer=customer, by=auditor, now=NOW, reason="later")
+    # A colleague of the same desk takes a call (``can_work``), but does not put the customer off.
+    for person in (auditor, second_adviser):
+        with pytest.raises(contacts.NotYourContact):
+            skip(customer=customer, by=person, now=NOW, reason="later")
     QueueLeaseFactory(customer=customer, holder=second_adviser)
     with pytest.raises(contacts.CustomerHeldByOther):
         skip(customer=customer, by=adviser, now=NOW, reason="later")
@@ -818,14 +823,37 @@ def test_a_batch_is_sent_by_those_who_see_the_whole_store_and_in_writing(store, 
         mark_batch_sent(touch_points=TouchPoint.objects.all(), by=care_specialist, now=NOW, channel=Channel.PHONE)
 
 
-def test_a_list_and_a_form_are_closed_by_hand_and_a_call_is_not(store, customer, adviser, other_store_adviser):
-    due_list = a_point(customer, rule__handling=Handling.LIST)
-    with pytest.raises(contacts.NotYourContact):
-        mark_handled(touch_points=[due_list.pk], by=other_store_adviser, now=NOW)
+def test_a_list_and_a_form_are_closed_by_hand_and_a_call_is_not(
+    store, customer, adviser, second_adviser, other_store_adviser
+):
+    due_list = a_point(customer, rule__handling=Handling.LIST, assignee=adviser)
+    for person in (second_adviser, other_store_adviser):
+        with pytest.raises(contacts.NotYourContact):
+            mark_handled(touch_points=[due_list.pk], by=person, now=NOW)
     assert mark_handled(touch_points=[due_list.pk], by=adviser, now=NOW) == 1
     assert state(due_list) == (TouchPointStatus.DONE, Reason.BY_HAND)
+    assert due_list.closed_on == TODAY
     assert mark_handled(touch_points=[due_list.pk], by=adviser, now=NOW) == 0
-    call = a_point(customer)
+    form, call = a_point(customer, rule__handling=Handling.FORM, assignee=adviser), a_point(customer, assignee=adviser)
     with pytest.raises(contacts.WrongTouchPoint):
-        mark_handled(touch_points=[call.pk], by=adviser, now=NOW)
-    assert state(call) == (TouchPointStatus.OPEN, "")
+        mark_handled(touch_points=[form.pk, call.pk], by=adviser, now=NOW)
+    assert {state(form), state(call)} == {(TouchPointStatus.OPEN, "")}
+
+
+def test_closing_three_lists_asks_no_more_than_closing_one(store, consultant, django_assert_num_queries):
+    one, *three = [
+        a_point(CustomerFactory(store=store), rule__handling=Handling.LIST, assignee=consultant) for _n in range(4)
+    ]
+    work_store_ids(consultant)  # read once a request
+    for points in ([one], three):
+        with django_assert_num_queries(5):  # savepoint, lock, whose work it is, write, release
+            assert mark_handled(touch_points=[p.pk for p in points], by=consultant, now=NOW) == len(points)
+
+
+@pytest.mark.parametrize(("zone", "day"), [("Asia/Shanghai", date(2026, 11, 22)), ("Asia/Urumqi", TODAY)])
+def test_what_is_closed_by_hand_ends_on_the_stores_own_day(store, care_specialist, zone, day):
+    type(store).objects.filter(pk=store.pk).update(time_zone=zone)
+    due_list = a_point(CustomerFactory(store=store), rule__handling=Handling.LIST)
+    mark_handled(touch_points=[due_list.pk], by=care_specialist, now=datetime(2026, 11, 21, 16, 30, tzinfo=UTC))
+    due_list.refresh_from_db()
+    assert due_list.closed_on == day

@@ -2,6 +2,7 @@
 
 import pytest
 
+from followups.models import TouchPoint
 from followups.permissions import (
     can_assign,
     can_be_assigned,
@@ -10,6 +11,7 @@ from followups.permissions import (
     can_skip,
     can_take_from_pool,
     can_work,
+    is_in_charge,
 )
 from tests.factories import CustomerFactory, TouchPointFactory
 
@@ -47,11 +49,41 @@ def test_a_customer_is_worked_by_the_people_of_the_store_a_consultants_by_the_co
     done = CustomerFactory(store=store)
     TouchPointFactory(customer=done, assignee=people["consultant"], done=True)
     everybody = {"adviser", "care_specialist"} | MANAGERS
-    for may in (can_work, can_skip):
-        assert allowed(people, lambda person, may=may: may(person, customer)) == everybody
-        assert allowed(people, lambda person, may=may: may(person, done)) == everybody
-        assert allowed(people, lambda person, may=may: may(person, own)) == everybody | {"consultant"}
-        assert allowed(people, lambda person, may=may: may(person, given)) == everybody | {"consultant"}
+    assert allowed(people, lambda person: can_work(person, customer)) == everybody
+    assert allowed(people, lambda person: can_work(person, done)) == everybody
+    assert allowed(people, lambda person: can_work(person, own)) == everybody | {"consultant"}
+    assert allowed(people, lambda person: can_work(person, given)) == everybody | {"consultant"}
+
+
+@pytest.mark.parametrize(("name", "role"), [("adviser", "service_adviser"), ("consultant", "sales_consultant")])
+def test_it_is_the_work_of_those_who_look_after_a_customer_or_were_given_the_call_and_of_the_supervisors(
+    people, store, other_store, name, role
+):
+    person = people[name]
+    everybody = {"care_specialist"} | MANAGERS
+    points = {
+        "nobody's": TouchPointFactory(customer=CustomerFactory(store=store)),
+        "own": TouchPointFactory(customer=CustomerFactory(store=store, **{role: person})),
+        "given": TouchPointFactory(customer=CustomerFactory(store=store), assignee=person),
+        "elsewhere": TouchPointFactory(customer=CustomerFactory(store=other_store, **{role: person}), assignee=person),
+    }
+    expected = {
+        "nobody's": everybody,
+        "own": everybody | {name},
+        "given": everybody | {name},
+        "elsewhere": set(),
+    }
+    for may in (is_in_charge, can_skip):
+        found = {
+            what: allowed(people, lambda one, point=point, may=may: may(one, point.customer)) - {"other_store_adviser"}
+            for what, point in points.items()
+        }
+        assert found == expected
+    for what, point in points.items():
+        in_charge = allowed(
+            people, lambda one, point=point: TouchPoint.objects.in_charge_of(one).filter(pk=point.pk).exists()
+        )
+        assert (what, in_charge - {"other_store_adviser"}) == (what, expected[what])
 
 
 def test_managers_give_work_of_their_store_to_people_and_hand_it_over(people, store):
