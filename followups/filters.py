@@ -10,11 +10,11 @@ from django.utils.translation import pgettext
 
 from customers.choices import Tier
 from followups.models import CareRule
-from followups.queries.day import SORTS, WEEK, escalated
+from followups.queries.day import SORTS, escalated
 from followups.querysets import QueueFilters, TouchPointQuerySet
 from vehicles.models import CarModel
 
-DUE_TODAY, DUE_WEEK = "today", "week"
+DUE_TODAY = "today"
 POOL = "pool"
 PRIORITIES = (1, 2, 3, 4, 5)
 
@@ -73,7 +73,7 @@ class DayFilters:
                 is_overdue=query.get("overdue") == "1",
                 includes_pool=query.get("pool") == "1",
             ),
-            due=due if due in (DUE_TODAY, DUE_WEEK) else "",
+            due=due if due == DUE_TODAY else "",
             owner=owner if owner == POOL or owner.isdecimal() else "",
             is_escalated=query.get("escalated") == "1",
             sort=sort if sort in SORTS else "latest",
@@ -83,8 +83,6 @@ class DayFilters:
         """Apply what the guided queue does not know: when it is due, whose it is, whether it was escalated."""
         if self.due == DUE_TODAY:
             leads = leads.filter(due_on=on)
-        elif self.due == DUE_WEEK:
-            leads = leads.filter(due_on__gt=on, due_on__lte=on + WEEK)
         if self.owner == POOL:
             leads = leads.filter(assignee=None)
         elif self.owner:
@@ -144,8 +142,6 @@ def chips_for(filters: DayFilters, menus: list[Menu], *, owner_name: str = "") -
         chips.append(Chip(_("Overdue"), "overdue", "1"))
     if filters.due == DUE_TODAY:
         chips.append(Chip(_("Due today"), "due", filters.due))
-    if filters.due == DUE_WEEK:
-        chips.append(Chip(_("Next 7 days"), "due", filters.due))
     if filters.owner:
         chips.append(Chip(_("Nobody's: the pool") if filters.owner == POOL else owner_name, "owner", filters.owner))
     if filters.is_escalated:

@@ -6,6 +6,8 @@ app_name = "followups"
 urlpatterns = [
     # The day and the team (S1)
     path("", day.day, name="day"),
+    path("ahead/", day.day_ahead, name="day_ahead"),
+    path("birthdays/", day.day_birthdays, name="day_birthdays"),
     path("team/", day.team, name="team"),
     path("team/assign/", day.team_assign, name="team_assign"),
     # The guided queue (S2)

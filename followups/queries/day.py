@@ -1,7 +1,7 @@
 """What S1 shows: one row a customer with all that is due, the counts above, the load of a team, the message batches."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -51,7 +51,10 @@ ChipState = Literal["overdue", "today", "soon", ""]
 
 @dataclass(frozen=True)
 class DayCounts:
-    """Customers with something overdue, due today, due in the seven days after; all of them, and their touch points."""
+    """Customers with something overdue, due today, due in the seven days after; all of them, and their touch points.
+
+    ``week`` is what is open already; what comes besides is counted apart (``queries.ahead``).
+    """
 
     overdue: int
     today: int
@@ -72,7 +75,11 @@ class ReasonChip:
 
 @dataclass(frozen=True)
 class DayRow:
-    """A customer with all reasons due."""
+    """A customer with all reasons due.
+
+    ``comes_on`` is set in the list of the days ahead: the day on which something opens, falls due or comes back. There
+    ``is_open`` tells whether there is something to work off already.
+    """
 
     customer: Customer
     reasons: list[ReasonChip]
@@ -87,6 +94,8 @@ class DayRow:
     escalation: int
     assignees: list[str]
     sort_key: date
+    comes_on: date | None = None
+    is_open: bool = True
 
     @property
     def channel_label(self) -> str:
@@ -209,10 +218,17 @@ def day_page(
     found = list(keys.order_by(*order).values_list("customer_id", "sort_key")[: size + 1])
     page = found[:size]
     following = f"{page[-1][1].isoformat()}_{page[-1][0]}" if len(found) > size else ""
-    return DayPage(rows=_rows(page, on=on), after=following)
+    return DayPage(rows=day_rows(page, on=on), after=following)
 
 
-def _rows(page: Sequence[tuple[int, date]], *, on: date) -> list[DayRow]:
+def day_rows(
+    page: Sequence[tuple[int, date]], *, on: date, planned: Mapping[int, Sequence[TouchPoint]] | None = None
+) -> list[DayRow]:
+    """Return the rows of (customer, sort key), with all that is live, and unsaved touch points that are only planned.
+
+    Customers without either are left out. The number of queries does not depend on the number of rows.
+    """
+    planned = planned or {}
     ids = [customer for customer, _key in page]
     customers = Customer.objects.select_related("store").in_bulk(ids)
     points: dict[int, list[TouchPoint]] = defaultdict(list)
@@ -224,6 +240,14 @@ def _rows(page: Sequence[tuple[int, date]], *, on: date) -> list[DayRow]:
         .order_by("priority", "closes_on", "pk")
     ):
         points[point.customer_id].append(point)
+    for customer, coming in planned.items():
+        points[customer] += coming
+    cars_of_planned = Vehicle.objects.select_related("model").in_bulk(
+        {point.vehicle_id for coming in planned.values() for point in coming if point.vehicle_id}
+    )
+    for coming in planned.values():
+        for point in coming:
+            point.vehicle = cars_of_planned.get(point.vehicle_id or 0)
     cars = Vehicle.objects.filter(owner__in=ids, status=VehicleStatus.IN_USE)
     car_counts = dict(cars.order_by().values_list("owner").annotate(count=Count("pk")))
     newest_cars = {

@@ -19,15 +19,19 @@ from accounts.choices import Role
 from accounts.http import StaffRequest
 from accounts.models import Store, User
 from accounts.permissions import MANAGER_ROLES, can_see_jobs, can_work_tasks, has_role, memberships_of
+from core.pages import render_page
 from followups.actions.assignments import CannotAssign, assign
 from followups.actions.leases import local_now
-from followups.filters import DUE_TODAY, DUE_WEEK, POOL, Chip, DayFilters, Menu, chips_for, menus_for
+from followups.filters import DUE_TODAY, POOL, Chip, DayFilters, Menu, chips_for, menus_for
 from followups.forms import AssignForm
 from followups.models import TouchPoint
 from followups.permissions import can_assign, can_take_from_pool
+from followups.queries.ahead import ahead_of, ahead_page, birthdays_ahead
 from followups.queries.day import activity_of, batches_for, day_counts, day_page, team_loads, team_of, waiting_count
 from followups.querysets import QueueFilters, TouchPointQuerySet
 from followups.rules import local_time
+
+BIRTHDAYS_SHOWN, BIRTHDAYS_LISTED = 6, 300
 
 
 @require_safe
@@ -45,21 +49,23 @@ def day(request: StaffRequest) -> HttpResponse:
     )
     leads = filters.narrow(TouchPoint.objects.for_queue(user, now=now, today=today, filters=filters.queue), on=today)
     menus = menus_for(filters)
+    birthdays = birthdays_ahead(user, on=today, limit=BIRTHDAYS_SHOWN + 1)
     context = {
         "greeting": _greeting(here, user),
         "counts": day_counts(everything, on=today),
         "waiting": waiting_count(user, now=now, on=today),
         "activity": activity_of(user, on=today),
         "batches": batches_for(user, on=today),
+        "birthdays": birthdays[:BIRTHDAYS_SHOWN],
+        "has_more_birthdays": len(birthdays) > BIRTHDAYS_SHOWN,
         "page": day_page(leads, on=today, after=request.GET.get("after", ""), sort=filters.sort),
         "filters": filters,
         "queue_query": filters.queue_query(),
         "is_today": filters.due == DUE_TODAY,
-        "is_week": filters.due == DUE_WEEK,
         "urls": {
             "overdue": _address(request, overdue="1", due=None),
             "today": _address(request, due=DUE_TODAY, overdue=None),
-            "week": _address(request, due=DUE_WEEK, overdue=None),
+            "week": reverse("followups:day_ahead"),
         },
         "own_label": _("Mine"),
         "shown_count": None,
@@ -67,6 +73,29 @@ def day(request: StaffRequest) -> HttpResponse:
         "today": today,
     }
     return render(request, "followups/day.html", context | _list_context(request, filters, menus))
+
+
+@require_safe
+def day_ahead(request: StaffRequest) -> HttpResponse:
+    """What will open or fall due for a person in the next seven days; for htmx only how many customers that is."""
+    user = request.user
+    if not can_work_tasks(user):
+        raise PermissionDenied
+    now = timezone.now()
+    ahead = ahead_of(user, now=now, on=local_now(user, now).date())
+    context = {"count": len(ahead.keys), "page": ahead_page(ahead, after=request.GET.get("after", ""))}
+    return render_page(request, "followups/day_ahead.html", context, fragment="count")
+
+
+@require_safe
+def day_birthdays(request: StaffRequest) -> HttpResponse:
+    """The own customers who have a birthday in the next three days (domain §3.2, BD: notice three days before)."""
+    user = request.user
+    if not can_work_tasks(user):
+        raise PermissionDenied
+    found = birthdays_ahead(user, on=local_now(user, timezone.now()).date(), limit=BIRTHDAYS_LISTED + 1)
+    context = {"birthdays": found[:BIRTHDAYS_LISTED], "is_more": len(found) > BIRTHDAYS_LISTED}
+    return render(request, "followups/day_birthdays.html", context)
 
 
 @require_safe

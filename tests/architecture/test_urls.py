@@ -114,6 +114,8 @@ PAGES: dict[str, Page] = {
     "followups:customer_next_steps": Page(customer, FILE, "405"),
     # The day and the team: who calls nobody is led to where their work is.
     "followups:day": Page(nothing, "200 200 200 200 200 200 302 302 302 200 200", "405"),
+    "followups:day_ahead": Page(nothing, DESK, "405"),
+    "followups:day_birthdays": Page(nothing, DESK, "405"),
     "followups:team": Page(nothing, "403 403 403 200 200 200 200 403 200 403 403", "405"),
     "followups:team_assign": Page(nothing, "405", "403 403 403 302 302 302 403 403 403 403 403"),
     # The guided queue

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_nine_in_the_morni
 
 DAY = "/"
 TEAM = "/team/"
-DAY_QUERIES = 15
+DAY_QUERIES = 16
 TEAM_QUERIES = 14
 
 
