@@ -35,7 +35,7 @@ def memberships_of(user: "User") -> list["Membership"]:
     """Return the active memberships of a user, read once per user object (that is, once per request)."""
     cached = getattr(user, "_active_memberships", None)
     if cached is None:
-        cached = list(user.memberships.filter(is_active=True, user__is_active=True).select_related("store"))
+        cached = list(user.memberships.active().select_related("store"))
         user._active_memberships = cached  # type: ignore[attr-defined]
     return cached
 

@@ -9,7 +9,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from accounts.models import User
+from accounts.models import Membership, User
 from accounts.permissions import customer_access
 from core.rules import add_months
 from customers.choices import CustomerKind, DoNotContact, Tier
@@ -89,7 +89,8 @@ class CustomerFilter(forms.Form):
 
 def _colleagues(user: User) -> list[tuple[str, str]]:
     access = customer_access(user)
-    people = User.objects.filter(is_active=True, memberships__is_active=True, memberships__store__isnull=False)
+    memberships = Membership.objects.active().filter(store__isnull=False)
     if not access.whole_group:
-        people = people.filter(memberships__store_id__in=access.store_ids | access.own_store_ids)
-    return [(str(person.pk), str(person)) for person in people.distinct().order_by("name", "pk")[:200]]
+        memberships = memberships.filter(store__in=access.store_ids | access.own_store_ids)
+    people = User.objects.filter(pk__in=memberships.values("user")).order_by("name", "pk")
+    return [(str(person.pk), str(person)) for person in people[:200]]

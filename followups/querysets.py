@@ -47,7 +47,7 @@ class CareRuleQuerySet(models.QuerySet):
 
     def visible_to(self, user: "User") -> Self:
         """The group's rules, and those that stores in the user's sight have of their own (domain §10)."""
-        mine = user.memberships.filter(is_active=True)
+        mine = user.memberships.active()
         return self.filter(Q(store=None) | Q(store__in=mine.values("store")) | Exists(mine.filter(store=None)))
 
 

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from accounts.choices import Role
+from accounts.models import Store
 from customers.choices import PersonalDataField
 from customers.models import PersonalDataAccess
 from followups.choices import Handling, Outcome, TouchPointStatus
@@ -304,6 +305,21 @@ def test_a_membership_that_ends_closes_the_store_at_the_next_click(as_user, of_t
     data = _answer(touch_points=[there.point.pk])
     assert client.post(reverse("followups:queue_save", args=[there.customer.pk]), data).status_code == 403
     assert _is_open(there.point)
+
+
+def test_a_store_that_closes_is_shut_at_the_next_click_for_who_works_in_another_one_too(
+    as_user, of_two_stores, here, there
+):
+    client = as_user(of_two_stores)
+    files = [reverse("customers:customer_detail", args=[world.customer.pk]) for world in (here, there)]
+    assert [client.get(path).status_code for path in files] == [200, 200]
+    type(here.store).objects.filter(pk=here.store.pk).update(is_active=False)
+    assert [client.get(path).status_code for path in files] == [404, 200]
+    assert list(Store.objects.visible_to(of_two_stores)) == [there.store]
+    assert not CareRule.objects.visible_to(of_two_stores).filter(store=here.store).exists()
+    data = _answer(touch_points=[here.point.pk])
+    assert client.post(reverse("followups:queue_save", args=[here.customer.pk]), data).status_code == 404
+    assert _is_open(here.point)
 
 
 def test_a_person_who_left_is_signed_out_at_the_next_click(as_user, adviser, here, is_sent_to_sign_in):

@@ -12,6 +12,7 @@ import pytest
 from django.db import transaction
 from django.urls import reverse
 
+from accounts.models import Store
 from followups.models import CareRule
 from tests.architecture.conftest import ADDRESSES, ROLES
 from tests.factories import TODAY
@@ -254,6 +255,24 @@ def test_an_address_answers_each_role_as_the_table_says(clients, our_world, is_s
         # Who is not signed in is sent to sign in; an account without a membership opens nothing.
         assert is_sent_to_sign_in(getattr(clients["anonymous"], method)(path, page.data))
         assert getattr(clients["stranger"], method)(path, page.data).status_code == 403
+
+
+def test_a_closed_store_is_closed_to_its_people_and_the_group_reads_on(clients, our_world):
+    Store.objects.filter(pk=our_world.store.pk).update(is_active=False)
+    outside = {"group_manager", "admin_user", "auditor", "other_store_adviser"}
+    found, expected = {}, {}
+    for name in sorted(set(PAGES) - OPEN):
+        page = PAGES[name]
+        path = reverse(name, kwargs=page.arguments(our_world))
+        for role in ROLES:
+            found[name, role] = clients[role].get(path).status_code
+            expected[name, role] = by_role(page.get)[role] if role in outside else 403
+            if role not in outside:
+                found[name, role, "post"] = clients[role].post(path, page.data).status_code
+                expected[name, role, "post"] = 403
+    assert found == expected
+    refusal = clients["adviser"].get(reverse("followups:day"))
+    assert refusal.templates[0].name == "accounts/no_membership.html"
 
 
 def test_only_the_pages_of_signing_in_are_open_to_the_world(clients, is_sent_to_sign_in):
