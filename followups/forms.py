@@ -364,7 +364,25 @@ class AssignForm(forms.Form):
         _choices(self, "customers").choices = [(pk, pk) for pk in customers]
 
 
-class BatchForm(forms.Form):
+class ShownBatchForm(forms.Form):
+    """What somebody had before them when they pressed a button under a batch.
+
+    ``last`` is the newest touch point that the page counted. What the planner adds later has a higher id: nobody saw
+    it, so it is neither sent nor taken away.
+    """
+
+    last = forms.IntegerField(
+        min_value=0,
+        widget=forms.HiddenInput,
+        error_messages={"required": _("That did not work. Reload the page and try again.")},
+    )
+
+    def shown_of(self, points: TouchPointQuerySet) -> TouchPointQuerySet:
+        """Return the touch points of a batch that the page counted."""
+        return points.filter(pk__lte=self.cleaned_data["last"])
+
+
+class BatchForm(ShownBatchForm):
     """How a batch of messages was sent, and to whom: the ticked ones of the page, or all but its un-ticked ones."""
 
     PAGE, ALL = "page", "all"
@@ -392,4 +410,4 @@ class BatchForm(forms.Form):
         if self.cleaned_data["scope"] == self.PAGE:
             return points.filter(pk__in=self.cleaned_data["ticked"])
         unticked = set(self.cleaned_data["shown"]) - set(self.cleaned_data["ticked"])
-        return points.exclude(pk__in=unticked)
+        return self.shown_of(points).exclude(pk__in=unticked)

@@ -1,6 +1,6 @@
 """What the page of a batch of messages shows: the text in the customers' languages, and whom it goes to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.utils import translation
@@ -89,10 +89,12 @@ def batch_page(
     )
 
 
-def batch_messages(points: TouchPointQuerySet, *, rule: CareRule) -> Iterator[BatchMessage]:
-    """Yield every message of a batch in order, without holding them all."""
-    for point in _with_customers(points).iterator(chunk_size=CHUNK):
-        yield message_of(point, rule=rule)
+def batch_messages(points: Sequence[int], *, rule: CareRule) -> Iterator[BatchMessage]:
+    """Yield the messages of touch points, by id, without holding them all; whatever became of them meanwhile."""
+    for start in range(0, len(points), CHUNK):
+        chunk = TouchPoint.objects.filter(pk__in=points[start : start + CHUNK])
+        for point in _with_customers(chunk):
+            yield message_of(point, rule=rule)
 
 
 def batch_samples(points: TouchPointQuerySet, *, rule: CareRule) -> list[BatchSample]:

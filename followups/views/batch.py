@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Min
+from django.db.models import Count, Max, Min
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -23,7 +23,7 @@ from customers.actions import log_data_access
 from customers.choices import PersonalDataField
 from followups.actions.contacts import CannotRecordContact, mark_batch_sent
 from followups.actions.leases import local_now
-from followups.forms import BatchForm
+from followups.forms import BatchForm, ShownBatchForm
 from followups.models import CareRule
 from followups.permissions import can_send_batch
 from followups.queries.batch import (
@@ -84,17 +84,24 @@ def batch_send(request: StaffRequest, store: str, rule: str, nominal_on: str) ->
 
 
 @require_POST
-def batch_export(request: StaffRequest, store: str, rule: str, nominal_on: str) -> StreamingHttpResponse:
-    """The batch as a file for the sending tool: number and text, one line a customer. Every number taken is logged."""
+def batch_export(request: StaffRequest, store: str, rule: str, nominal_on: str) -> HttpResponse | StreamingHttpResponse:
+    """The batch as a file for the sending tool: number and text, one line a customer.
+
+    What the page counted is in it, and every number in it is logged: both go by the same list.
+    """
     batch = _batch_to_send(request.user, store, rule, nominal_on)
+    form = ShownBatchForm(request.POST)
+    if not form.is_valid():
+        return _show(request, batch, BatchForm(request.POST, channels=batch_channels(batch.rule)), status=422)
+    taken = list(form.shown_of(batch.points).order_by("pk").values_list("pk", "customer_id"))
     log_data_access(
-        customers=batch.points.order_by().values_list("customer_id", flat=True).distinct(),
+        customers=dict.fromkeys(customer for _point, customer in taken),
         field=PersonalDataField.MOBILE,
         by=request.user,
         at=timezone.now(),
         reason=_("Export of messages: %(rule)s %(day)s") % {"rule": rule, "day": nominal_on},
     )
-    rows = batch_messages(batch.points, rule=batch.rule)
+    rows = batch_messages([point for point, _customer in taken], rule=batch.rule)
     response = StreamingHttpResponse(_lines(rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="messages-{store}-{rule}-{nominal_on}.csv"'
     return response
@@ -140,13 +147,14 @@ def _batch_to_send(user: User, store_code: str, rule_code: str, nominal_on: str)
 
 
 def _show(request: StaffRequest, batch: _Batch, form: BatchForm, *, status: int = 200) -> HttpResponse:
-    totals = batch.points.order_by().aggregate(count=Count("pk"), closes_on=Min("closes_on"))
+    totals = batch.points.order_by().aggregate(count=Count("pk"), closes_on=Min("closes_on"), last=Max("pk"))
     context: dict[str, Any] = {
         "store": batch.store,
         "rule": batch.rule,
         "nominal_on": batch.nominal_on,
         "closes_on": totals["closes_on"],
         "count": totals["count"],
+        "last": totals["last"],
         "samples": batch_samples(batch.points, rule=batch.rule),
         "page": batch_page(batch.points, rule=batch.rule, after=request.GET.get("after", "")),
         "form": form,

@@ -39,6 +39,7 @@ def desk(request: StaffRequest) -> HttpResponse:
         "kinds": kinds,
         "chosen": chosen,
         "count": chosen.count if chosen else sum(kind.count for kind in kinds),
+        "last": points.order_by("-pk").values_list("pk", flat=True).first() if chosen else None,
         "page": keyset_page(rows, by=("closes_on", "pk"), after=request.GET.get("after", ""), size=PAGE_SIZE),
     }
     return render_page(request, "followups/desk.html", context)
@@ -49,8 +50,10 @@ def desk_settle(request: StaffRequest) -> HttpResponse:
     """Close what was ticked, or everything of the kind that is shown."""
     points = _points(request)
     code = request.POST.get("rule", "")
-    if request.POST.get("scope") == "all" and code:
-        chosen = points.filter(rule__code=code)
+    last = request.POST.get("last", "")
+    if request.POST.get("scope") == "all" and code and last.isdecimal():
+        # What the planner added after the page was shown has a higher id, and nobody has dealt with it.
+        chosen = points.filter(rule__code=code, pk__lte=int(last))
     else:
         chosen = points.filter(pk__in=[int(pk) for pk in request.POST.getlist("ticked") if pk.isdecimal()])
     ids = list(chosen.order_by("pk").values_list("pk", flat=True))

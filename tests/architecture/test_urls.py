@@ -131,7 +131,7 @@ PAGES: dict[str, Page] = {
     "followups:batch_list": Page(nothing, LISTS, "405"),
     "followups:batch_detail": Page(batch, FILE, "405"),
     "followups:batch_send": Page(batch, "405", "403 403 422 422 422 422 403 404 403 404 404"),
-    "followups:batch_export": Page(batch, "405", "403 403 200 200 200 200 403 404 403 404 404"),
+    "followups:batch_export": Page(batch, "405", "403 403 200 200 200 200 403 404 403 404 404", {"last": 1_000_000}),
     # Lists and internal forms
     "followups:desk": Page(nothing, DESK, "405"),
     "followups:desk_settle": Page(nothing, "405", DESK.replace("200", "302")),

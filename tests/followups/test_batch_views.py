@@ -1,6 +1,7 @@
 """Messages to many: the text, whom it goes to, the file, and marking as sent."""
 
 import csv
+import re
 from datetime import timedelta
 from io import StringIO
 
@@ -93,7 +94,7 @@ def test_only_the_ticked_ones_are_marked_as_sent(as_user, care_specialist, tip, 
 
     response = as_user(care_specialist).post(
         address("send", store),
-        {"scope": "page", "channel": "sms", "shown": [sent.pk, left.pk], "ticked": [sent.pk]},
+        {"scope": "page", "channel": "sms", "shown": [sent.pk, left.pk], "ticked": [sent.pk], "last": left.pk},
         follow=True,
     )
 
@@ -106,7 +107,13 @@ def test_all_means_all_but_what_was_unticked_on_the_page(as_user, care_specialis
 
     as_user(care_specialist).post(
         address("send", store),
-        {"scope": "all", "channel": "sms", "shown": [shown.pk, unticked.pk], "ticked": [shown.pk]},
+        {
+            "scope": "all",
+            "channel": "sms",
+            "shown": [shown.pk, unticked.pk],
+            "ticked": [shown.pk],
+            "last": other_page.pk,
+        },
     )
 
     assert states(shown, unticked, other_page) == [
@@ -116,10 +123,57 @@ def test_all_means_all_but_what_was_unticked_on_the_page(as_user, care_specialis
     ]
 
 
+def hidden_last(page):
+    (value,) = set(re.findall(r'name="last" value="(\d+)"', page.text))
+    return value
+
+
+def test_what_the_planner_adds_after_the_page_was_shown_is_neither_marked_nor_taken_away(
+    as_user, care_specialist, tip, store
+):
+    client = as_user(care_specialist)
+    seen = tip()
+    last = hidden_last(client.get(address("detail", store)))
+    added = tip()
+
+    lines = client.post(address("export", store), {"last": last}).getvalue().decode()
+    client.post(address("send", store), {"scope": "all", "channel": "sms", "ticked": [seen.pk], "last": last})
+
+    assert seen.customer.mobile in lines
+    assert added.customer.mobile not in lines
+    assert list(PersonalDataAccess.objects.values_list("customer", flat=True)) == [seen.customer_id]
+    assert states(seen, added) == [TouchPointStatus.DONE, TouchPointStatus.OPEN]
+
+
+def test_what_was_logged_is_in_the_file_whatever_happens_while_it_is_written(as_user, care_specialist, tip, store):
+    point = tip()
+
+    response = as_user(care_specialist).post(address("export", store), {"last": point.pk})
+    TouchPoint.objects.update(status=TouchPointStatus.DONE, closed_on=TODAY)
+    tip()
+
+    lines = list(csv.reader(StringIO(response.getvalue().decode("utf-8-sig"))))
+    assert [line[0] for line in lines[1:]] == [point.customer.number]
+    assert PersonalDataAccess.objects.get().customer == point.customer
+
+
+@pytest.mark.parametrize("name", ["send", "export"])
+def test_who_has_not_seen_the_page_is_asked_to_look_first(as_user, care_specialist, tip, store, name):
+    point = tip()
+
+    response = as_user(care_specialist).post(address(name, store), {"scope": "all", "channel": "sms"})
+
+    assert response.status_code == 422
+    assert "Reload the page" in response.text
+    assert states(point) == [TouchPointStatus.OPEN]
+    assert not PersonalDataAccess.objects.exists()
+
+
 def test_who_does_not_want_it_is_left_out_and_said_so(as_user, care_specialist, tip, store):
     point = tip(customer__do_not_contact=DoNotContact.ALL_BUT_SAFETY, customer__do_not_contact_on=TODAY)
 
-    response = as_user(care_specialist).post(address("send", store), {"scope": "all", "channel": "sms"}, follow=True)
+    data = {"scope": "all", "channel": "sms", "last": point.pk}
+    response = as_user(care_specialist).post(address("send", store), data, follow=True)
 
     assert "1 was left out" in response.text
     assert states(point) == [TouchPointStatus.SUPPRESSED]
@@ -135,7 +189,7 @@ def test_who_does_not_want_it_is_left_out_and_said_so(as_user, care_specialist, 
 def test_a_form_with_a_mistake_marks_nothing(as_user, care_specialist, tip, store, values, sentence):
     point = tip()
 
-    response = as_user(care_specialist).post(address("send", store), values)
+    response = as_user(care_specialist).post(address("send", store), values | {"last": point.pk})
 
     assert response.status_code == 422
     assert sentence in response.text
@@ -146,7 +200,7 @@ def test_the_file_has_numbers_and_texts_and_every_number_is_logged(as_user, care
     point = tip(customer__name="=王小明", customer__mobile="13812345678")
     tip(nominal_on=TODAY - timedelta(days=1))
 
-    response = as_user(care_specialist).post(address("export", store))
+    response = as_user(care_specialist).post(address("export", store), {"last": TouchPoint.objects.latest("pk").pk})
 
     lines = list(csv.reader(StringIO(response.getvalue().decode("utf-8-sig"))))
     assert lines[0] == ["Customer no.", "Name", "Mobile", "Language", "Text"]

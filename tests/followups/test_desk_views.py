@@ -67,8 +67,14 @@ def test_what_was_ticked_is_closed_and_the_rest_stays(as_user, adviser, store):
 
 def test_a_whole_list_is_closed_at_once_and_other_kinds_stay(as_user, adviser, store):
     form, first, second = card(store, adviser), card(store, adviser, code="PS0"), card(store, adviser, code="PS0")
-    as_user(adviser).post(SETTLE, {"rule": "PS0", "scope": "all"})
-    assert statuses(form, first, second) == [TouchPointStatus.OPEN, TouchPointStatus.DONE, TouchPointStatus.DONE]
+    client = as_user(adviser)
+    page = client.get(DESK, {"rule": "PS0"})
+    last = page.context["last"]
+    assert f'name="last" value="{last}"' in page.text
+    added = card(store, adviser, code="PS0")  # the planner's, after the page was shown
+    client.post(SETTLE, {"rule": "PS0", "scope": "all", "last": last})
+    done = TouchPointStatus.DONE
+    assert statuses(form, first, second, added) == [TouchPointStatus.OPEN, done, done, TouchPointStatus.OPEN]
 
 
 def test_nothing_ticked_closes_nothing_and_says_so(as_user, adviser, store):
