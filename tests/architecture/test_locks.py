@@ -1,6 +1,7 @@
 """Everybody who locks several rows does it in one order, or two people wait for each other (ADR 0011)."""
 
 import re
+from datetime import date
 
 import pytest
 from django.db import connection
@@ -14,12 +15,12 @@ from followups.choices import Handling, Outcome
 from followups.models import TouchPoint
 from service.actions import hand_over, record_visit, refresh_visit_facts
 from service.choices import JobType
+from service.importing.customers import import_customers
 from tests.factories import (
     NOW,
     TODAY,
     CareRuleFactory,
     CustomerFactory,
-    OwnershipFactory,
     TouchPointFactory,
     WorkOrderFactory,
     vin,
@@ -123,13 +124,8 @@ ACTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", ACTIONS)
-def test_an_action_locks_from_the_customer_down_and_each_kind_of_row_before_it_writes_several(here, people, name):
-    former = CustomerFactory(store=here.store)
-    WorkOrderFactory(vehicle=here.vehicle, customer=former)
-    OwnershipFactory._meta.model.objects.filter(vehicle=here.vehicle).update(started_on=TODAY.replace(year=2025))
-    with CaptureQueriesContext(connection) as queries:
-        ACTIONS[name](here, people)
+def assert_in_order(queries):
+    """Look at which kinds of rows were locked first, and how."""
     first_of: dict[str, str] = {}
     for query in queries:
         for found in LOCK.finditer(query["sql"]):
@@ -141,3 +137,25 @@ def test_an_action_locks_from_the_customer_down_and_each_kind_of_row_before_it_w
     # A lease is one row, and whoever ends it has locked its customer.
     assert {how for table, how in first_of.items() if table != "followups_queuelease"} == {"locked"}
     assert not [query["sql"] for query in queries if STRONG_LOCK.search(query["sql"])]
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_an_action_locks_from_the_customer_down_and_each_kind_of_row_before_it_writes_several(here, people, name):
+    former = CustomerFactory(store=here.store)
+    WorkOrderFactory(vehicle=here.vehicle, customer=former)
+    with CaptureQueriesContext(connection) as queries:
+        ACTIONS[name](here, people)
+    assert_in_order(queries)
+
+
+def test_an_import_locks_what_is_on_file_from_the_customer_down(here, people, tmp_path):
+    file = tmp_path / "customers.csv"
+    car = here.vehicle
+    file.write_text(
+        f"姓名,手机号码,VIN,车牌号,交车日期\n{here.customer.name},{here.customer.mobile},{car.vin},鲁M00X01,2025-03-01\n"
+    )
+    with CaptureQueriesContext(connection) as queries:
+        result = import_customers(path=file, store=here.store, on=TODAY, by=people["manager"])
+    car.refresh_from_db()
+    assert (result.errors, car.delivery_on) == (0, date(2025, 3, 1))
+    assert_in_order(queries)
