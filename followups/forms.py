@@ -13,7 +13,7 @@ from django.utils.translation import pgettext_lazy
 
 from customers.choices import Channel, DoNotContact
 from customers.rules import is_mobile, normalise_mobile
-from followups.actions.contacts import FURTHEST_AGREED, CannotRecordContact, NextStepDraft
+from followups.actions.cards import FURTHEST_AGREED, CannotRecordContact, NextStepDraft
 from followups.choices import NextStepKind, Outcome, Severity, WinBackReason
 from followups.models import TouchPoint
 from followups.querysets import TouchPointQuerySet

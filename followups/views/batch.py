@@ -21,7 +21,8 @@ from accounts.http import StaffRequest, customer_data_required
 from accounts.models import Store, User
 from customers.actions import log_data_access
 from customers.choices import PersonalDataField
-from followups.actions.contacts import CannotRecordContact, mark_batch_sent
+from followups.actions.batches import mark_batch_sent
+from followups.actions.cards import CannotRecordContact
 from followups.actions.leases import local_now
 from followups.forms import BatchForm, ShownBatchForm
 from followups.models import CareRule

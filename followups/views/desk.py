@@ -16,7 +16,8 @@ from accounts.http import StaffRequest
 from accounts.permissions import can_work_tasks
 from core.pages import render_page
 from core.paging import keyset_page
-from followups.actions.contacts import CannotRecordContact, mark_handled
+from followups.actions.batches import mark_handled
+from followups.actions.cards import CannotRecordContact
 from followups.actions.leases import local_now
 from followups.models import TouchPoint
 from followups.queries.desk import desk_kinds

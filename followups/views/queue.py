@@ -21,7 +21,8 @@ from accounts.permissions import can_work_tasks
 from customers.actions import log_data_access
 from customers.choices import PersonalDataField
 from customers.models import ContactPerson, Customer
-from followups.actions.contacts import CannotRecordContact, record_contact, skip
+from followups.actions.cards import CannotRecordContact
+from followups.actions.contacts import record_contact, skip
 from followups.actions.leases import CannotClaimCustomer, claim, claim_next, local_now, release
 from followups.filters import DayFilters
 from followups.forms import PANEL_OF_OUTCOME, QueueForm, SkipForm

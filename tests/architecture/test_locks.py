@@ -9,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from customers.actions import update_customer
 from followups.actions import assignments
-from followups.actions.contacts import mark_batch_sent, mark_handled, record_contact, skip
+from followups.actions.batches import mark_batch_sent, mark_handled
+from followups.actions.contacts import record_contact, skip
 from followups.actions.leases import claim_next
 from followups.choices import Handling, Outcome
 from followups.models import TouchPoint

@@ -9,11 +9,11 @@ from django.db import DatabaseError, connections, transaction
 
 from customers.choices import Channel, DoNotContact
 from customers.models import Customer
-from followups.actions import contacts
-from followups.actions.contacts import NextStepDraft, mark_batch_sent, mark_handled, record_contact, skip
+from followups.actions import cards, contacts
+from followups.actions.cards import NextStepDraft
+from followups.actions.contacts import record_contact, skip
 from followups.choices import CareClass, Handling, NextStepKind, Outcome, Reason, Severity, TouchPointStatus
 from followups.models import ContactLog, NextStep, QueueLease, TouchPoint
-from followups.permissions import work_store_ids
 from tests.factories import (
     NOW,
     TODAY,
@@ -211,7 +211,7 @@ def test_an_unanswered_call_covers_nothing(record, customer):
 )
 def test_an_outcome_that_needs_another_desk_is_saved_with_it_and_not_without(record, customer, outcome, draft, kind):
     point = a_point(customer)
-    with pytest.raises(contacts.IncompleteOutcome) as refused:
+    with pytest.raises(cards.IncompleteOutcome) as refused:
         record(point, outcome=outcome)
     assert refused.value.field == kind
     assert ContactLog.objects.count() == 0
@@ -247,7 +247,7 @@ def test_a_referred_friend_is_noted_with_a_clean_number(record):
     ],
 )
 def test_a_next_step_that_nobody_could_take_over_is_refused(record, draft):
-    with pytest.raises(contacts.IncompleteOutcome):
+    with pytest.raises(cards.IncompleteOutcome):
         record(next_steps=[draft])
     assert ContactLog.objects.count() == 0
 
@@ -272,10 +272,10 @@ def test_a_serious_complaint_holds_marketing_and_routine_care_at_once(record, cu
 
 def test_a_wake_up_call_that_reached_the_customer_tells_why_they_stayed_away(record, customer):
     point = a_point(customer, rule__trigger="silence")
-    with pytest.raises(contacts.IncompleteOutcome) as refused:
+    with pytest.raises(cards.IncompleteOutcome) as refused:
         record(point)
     assert refused.value.field == "win_back_reason"
-    with pytest.raises(contacts.IncompleteOutcome):
+    with pytest.raises(cards.IncompleteOutcome):
         record(point, win_back_reason="because")
     assert record(point, win_back_reason="price").win_back_reason == "price"
 
@@ -313,7 +313,7 @@ def test_another_time_keeps_everything_open_until_then(record, customer):
 )
 def test_a_time_that_is_missing_past_or_out_of_hours_is_refused(record, customer, agreed_at):
     point = a_point(customer)
-    with pytest.raises(contacts.IncompleteOutcome) as refused:
+    with pytest.raises(cards.IncompleteOutcome) as refused:
         record(point, outcome=Outcome.LATER, agreed_at=agreed_at)
     assert refused.value.field == "agreed_at"
     assert state(point) == (TouchPointStatus.OPEN, "")
@@ -391,13 +391,13 @@ def test_a_wrong_number_without_a_right_one_waits_for_the_next_working_day_and_a
 
 @pytest.mark.parametrize("mobile", ["12345", "02088886666"])
 def test_a_corrected_number_must_be_a_mobile(record, mobile):
-    with pytest.raises(contacts.IncompleteOutcome) as refused:
+    with pytest.raises(cards.IncompleteOutcome) as refused:
         record(outcome=Outcome.WRONG_NUMBER, corrected_mobile=mobile)
     assert refused.value.field == "mobile"
 
 
 def test_the_number_on_file_is_no_correction(record, customer):
-    with pytest.raises(contacts.IncompleteOutcome):
+    with pytest.raises(cards.IncompleteOutcome):
         record(outcome=Outcome.WRONG_NUMBER, corrected_mobile=customer.mobile)
 
 
@@ -416,7 +416,7 @@ def test_a_service_done_elsewhere_starts_the_next_cycle_of_that_car(record, cust
     point = a_point(customer, vehicle=car, rule__trigger="periodic_service")
     later = a_point(customer, vehicle=car, rule__trigger="periodic_service")
     of_other_car = a_point(customer, vehicle=other_car, rule__trigger="periodic_service")
-    with pytest.raises(contacts.IncompleteOutcome) as refused:
+    with pytest.raises(cards.IncompleteOutcome) as refused:
         record(point, outcome=Outcome.SERVICED_ELSEWHERE)
     assert refused.value.field == "reason"
     record(
@@ -432,7 +432,7 @@ def test_a_service_done_elsewhere_starts_the_next_cycle_of_that_car(record, cust
 @pytest.mark.parametrize("day", [TODAY + timedelta(1), date(2024, 1, 9)])
 def test_a_service_elsewhere_lies_between_delivery_and_today(record, customer, day):
     point = a_point(customer, vehicle=VehicleFactory(owner=customer))
-    with pytest.raises(contacts.IncompleteOutcome):
+    with pytest.raises(cards.IncompleteOutcome):
         record(point, outcome=Outcome.SERVICED_ELSEWHERE, reason="nearer", serviced_on=day)
     assert state(point) == (TouchPointStatus.OPEN, "")
     assert ContactLog.objects.count() == 0
@@ -453,7 +453,7 @@ def test_a_car_that_is_gone_ends_its_touch_points_and_leaves_the_customers_own(r
 
 def test_which_car_is_gone_must_be_said_when_there_are_several(record, customer):
     VehicleFactory.create_batch(2, owner=customer)
-    with pytest.raises(contacts.IncompleteOutcome) as refused:
+    with pytest.raises(cards.IncompleteOutcome) as refused:
         record(outcome=Outcome.CAR_GONE, car_status=VehicleStatus.SCRAPPED)
     assert refused.value.field == "vehicle"
 
@@ -461,13 +461,13 @@ def test_which_car_is_gone_must_be_said_when_there_are_several(record, customer)
 def test_what_became_of_the_car_must_be_said(record, customer):
     VehicleFactory(owner=customer)
     for status in ("", VehicleStatus.IN_USE):
-        with pytest.raises(contacts.IncompleteOutcome) as refused:
+        with pytest.raises(cards.IncompleteOutcome) as refused:
             record(outcome=Outcome.CAR_GONE, car_status=status)
         assert refused.value.field == "car_status"
 
 
 def test_somebody_elses_car_is_refused(record):
-    with pytest.raises(contacts.IncompleteOutcome):
+    with pytest.raises(cards.IncompleteOutcome):
         record(outcome=Outcome.CAR_GONE, car_status=VehicleStatus.SCRAPPED, vehicle=VehicleFactory().pk)
 
 
@@ -517,7 +517,7 @@ def test_do_not_contact_may_be_asked_for_in_a_friendly_talk(record, customer):
 
 @pytest.mark.parametrize("level", [DoNotContact.NONE, "loudly"])
 def test_a_refusal_must_refuse_something(record, level):
-    with pytest.raises(contacts.IncompleteOutcome):
+    with pytest.raises(cards.IncompleteOutcome):
         record(outcome=Outcome.REFUSED, do_not_contact=level)
 
 
@@ -556,7 +556,7 @@ def test_a_message_cannot_replace_a_call_be_spoken_or_use_a_refused_channel(reco
     written = a_point(customer, rule__channels=[Channel.SMS, Channel.WECHAT])
     Customer.objects.filter(pk=customer.pk).update(refused_channels=[Channel.WECHAT])
     for point, channel in ((call, Channel.SMS), (written, Channel.PHONE), (written, Channel.WECHAT)):
-        with pytest.raises(contacts.NotByMessage):
+        with pytest.raises(cards.NotByMessage):
             record(point, outcome=Outcome.MESSAGE_SENT, channel=channel)
     assert ContactLog.objects.count() == 0
 
@@ -573,7 +573,7 @@ def test_saving_gives_the_customer_back(record, customer, adviser):
 def test_nobody_saves_over_a_colleague_who_holds_the_customer(record, customer, second_adviser):
     QueueLeaseFactory(customer=customer, holder=second_adviser)
     point = a_point(customer)
-    with pytest.raises(contacts.CustomerHeldByOther, match="孙倩"):
+    with pytest.raises(cards.CustomerHeldByOther, match="孙倩"):
         record(point)
     assert state(point) == (TouchPointStatus.OPEN, "")
     record(point, now=NOW + timedelta(minutes=16))
@@ -592,20 +592,20 @@ def test_the_same_form_sent_twice_makes_one_contact(record, customer):
 def test_the_key_of_a_form_belongs_to_one_customer(record, customer, store):
     key = uuid4()
     record(submission=key)
-    with pytest.raises(contacts.SubmissionUsed):
+    with pytest.raises(cards.SubmissionUsed):
         record(customer=CustomerFactory(store=store), submission=key)
 
 
 def test_a_reason_of_another_customer_is_refused(record, store):
     stranger = a_point(CustomerFactory(store=store))
-    with pytest.raises(contacts.WrongTouchPoint):
+    with pytest.raises(cards.WrongTouchPoint):
         record(stranger)
     assert state(stranger) == (TouchPointStatus.OPEN, "")
 
 
 def test_a_reason_that_was_settled_meanwhile_does_not_stop_the_others(record, customer):
     gone, point = TouchPointFactory(customer=customer, done=True), a_point(customer)
-    with pytest.raises(contacts.SettledMeanwhile):
+    with pytest.raises(cards.SettledMeanwhile):
         record(gone)
     record(gone, point)
     assert state(point) == (TouchPointStatus.DONE, "")
@@ -613,7 +613,7 @@ def test_a_reason_that_was_settled_meanwhile_does_not_stop_the_others(record, cu
 
 
 def test_a_batch_is_not_settled_on_a_card(record, customer):
-    with pytest.raises(contacts.WrongTouchPoint):
+    with pytest.raises(cards.WrongTouchPoint):
         record(a_point(customer, rule__handling=Handling.BATCH))
 
 
@@ -621,12 +621,12 @@ def test_staff_of_another_store_and_those_who_do_not_call_record_nothing(
     record, other_store_adviser, group_manager, auditor
 ):
     for person in (other_store_adviser, group_manager, auditor):
-        with pytest.raises(contacts.NotYourContact):
+        with pytest.raises(cards.NotYourContact):
             record(by=person)
 
 
 def test_a_consultant_records_for_own_customers_and_for_those_given_to_them(record, customer, consultant, store):
-    with pytest.raises(contacts.NotYourContact):
+    with pytest.raises(cards.NotYourContact):
         record(by=consultant)
     record(a_point(customer, assignee=consultant), by=consultant)
     own = CustomerFactory(store=store, sales_consultant=consultant)
@@ -722,138 +722,16 @@ def test_skipping_puts_the_customer_off_for_two_hours_and_says_why(customer, adv
 
 def test_skipping_needs_a_reason_something_to_skip_and_the_right(customer, adviser, auditor, second_adviser):
     Customer.objects.filter(pk=customer.pk).update(service_adviser=adviser)
-    with pytest.raises(contacts.SettledMeanwhile):
+    with pytest.raises(cards.SettledMeanwhile):
         skip(customer=customer, by=adviser, now=NOW, reason="later")
     point = a_point(customer)
-    with pytest.raises(contacts.IncompleteOutcome):
+    with pytest.raises(cards.IncompleteOutcome):
         skip(customer=customer, by=adviser, now=NOW, reason="  ")
     # A colleague of the same desk takes a call (``can_work``), but does not put the customer off.
     for person in (auditor, second_adviser):
-        with pytest.raises(contacts.NotYourContact):
+        with pytest.raises(cards.NotYourContact):
             skip(customer=customer, by=person, now=NOW, reason="later")
     QueueLeaseFactory(customer=customer, holder=second_adviser)
-    with pytest.raises(contacts.CustomerHeldByOther):
+    with pytest.raises(cards.CustomerHeldByOther):
         skip(customer=customer, by=adviser, now=NOW, reason="later")
     assert state(point) == (TouchPointStatus.OPEN, "")
-
-
-# --- Many at once -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def festival():
-    return CareRuleFactory(
-        handling=Handling.BATCH,
-        channels=[Channel.SMS, Channel.WECHAT],
-        care_class=CareClass.MARKETING,
-        ignores_gap=True,
-    )
-
-
-def test_a_batch_is_recorded_customer_by_customer(store, festival, care_specialist):
-    offer = CareRuleFactory(handling=Handling.BATCH, channels=[Channel.SMS], care_class=CareClass.MARKETING)
-    both, one = CustomerFactory.create_batch(2, store=store)
-    points = [TouchPointFactory(customer=both, rule=festival), TouchPointFactory(customer=both, rule=offer)]
-    points.append(TouchPointFactory(customer=one, rule=festival))
-    result = mark_batch_sent(touch_points=TouchPoint.objects.all(), by=care_specialist, now=NOW, channel=Channel.SMS)
-    assert result == contacts.BatchResult(sent=3, customers=2, held_back=0)
-    assert {state(point) for point in points} == {(TouchPointStatus.DONE, "")}
-    logs = {log.customer_id: log for log in ContactLog.objects.all()}
-    assert {point.settled_by_id for point in points[:2]} == {logs[both.pk].pk}
-    assert points[2].settled_by_id == logs[one.pk].pk
-    assert (logs[both.pk].is_marketing_message, logs[one.pk].is_marketing_message) == (True, False)
-    assert (logs[one.pk].by, logs[one.pk].on, logs[one.pk].outcome) == (care_specialist, TODAY, Outcome.MESSAGE_SENT)
-    both.refresh_from_db()
-    one.refresh_from_db()
-    assert (both.last_proactive_contact_on, one.last_proactive_contact_on) == (TODAY, None)
-
-
-def test_a_batch_holds_back_whoever_refused_since_the_night(store, festival, care_specialist):
-    wishes = {
-        Reason.DO_NOT_CONTACT: {"do_not_contact": DoNotContact.ALL_BUT_SAFETY},
-        Reason.NO_MARKETING: {"do_not_contact": DoNotContact.MARKETING},
-        Reason.CHANNELS_REFUSED: {"refused_channels": [Channel.SMS]},
-        Reason.CUSTOMER_NOT_IN_CARE: {"status": "deceased"},
-    }
-    points = {
-        reason: TouchPointFactory(customer=CustomerFactory(store=store, **values), rule=festival)
-        for reason, values in wishes.items()
-    }
-    result = mark_batch_sent(touch_points=TouchPoint.objects.all(), by=care_specialist, now=NOW, channel=Channel.SMS)
-    assert result == contacts.BatchResult(sent=0, customers=0, held_back=4)
-    for reason, point in points.items():
-        assert state(point) == (TouchPointStatus.SUPPRESSED, reason)
-    assert ContactLog.objects.count() == 0
-
-
-def test_a_batch_follows_the_stores_own_version_of_a_rule(store, festival, care_specialist):
-    CareRuleFactory(code=festival.code, store=store, handling=Handling.BATCH, care_class=CareClass.SERVICE)
-    point = TouchPointFactory(
-        customer=CustomerFactory(store=store, do_not_contact=DoNotContact.MARKETING), rule=festival
-    )
-    mark_batch_sent(touch_points=TouchPoint.objects.all(), by=care_specialist, now=NOW, channel=Channel.SMS)
-    assert state(point) == (TouchPointStatus.DONE, "")
-
-
-def test_a_batch_leaves_out_what_was_unticked_what_needs_a_person_and_other_stores(
-    store, festival, care_specialist, other_store
-):
-    sent, unticked = (TouchPointFactory(customer=CustomerFactory(store=store), rule=festival) for _ in range(2))
-    personal = a_point(CustomerFactory(store=store))
-    elsewhere = TouchPointFactory(customer=CustomerFactory(store=other_store), rule=festival)
-    mark_batch_sent(
-        touch_points=TouchPoint.objects.exclude(pk=unticked.pk), by=care_specialist, now=NOW, channel=Channel.SMS
-    )
-    assert state(sent) == (TouchPointStatus.DONE, "")
-    assert {state(point) for point in (unticked, personal, elsewhere)} == {(TouchPointStatus.OPEN, "")}
-
-
-def test_a_batch_marked_twice_is_recorded_once(store, festival, care_specialist):
-    TouchPointFactory(customer=CustomerFactory(store=store), rule=festival)
-    batch = {"touch_points": TouchPoint.objects.all(), "by": care_specialist, "now": NOW, "channel": Channel.SMS}
-    mark_batch_sent(**batch)
-    assert mark_batch_sent(**batch) == contacts.BatchResult(0, 0, 0)
-    assert ContactLog.objects.count() == 1
-
-
-def test_a_batch_is_sent_by_those_who_see_the_whole_store_and_in_writing(store, consultant, care_specialist):
-    with pytest.raises(contacts.NotYourContact):
-        mark_batch_sent(touch_points=TouchPoint.objects.all(), by=consultant, now=NOW, channel=Channel.SMS)
-    with pytest.raises(contacts.NotByMessage):
-        mark_batch_sent(touch_points=TouchPoint.objects.all(), by=care_specialist, now=NOW, channel=Channel.PHONE)
-
-
-def test_a_list_and_a_form_are_closed_by_hand_and_a_call_is_not(
-    store, customer, adviser, second_adviser, other_store_adviser
-):
-    due_list = a_point(customer, rule__handling=Handling.LIST, assignee=adviser)
-    for person in (second_adviser, other_store_adviser):
-        with pytest.raises(contacts.NotYourContact):
-            mark_handled(touch_points=[due_list.pk], by=person, now=NOW)
-    assert mark_handled(touch_points=[due_list.pk], by=adviser, now=NOW) == 1
-    assert state(due_list) == (TouchPointStatus.DONE, Reason.BY_HAND)
-    assert due_list.closed_on == TODAY
-    assert mark_handled(touch_points=[due_list.pk], by=adviser, now=NOW) == 0
-    form, call = a_point(customer, rule__handling=Handling.FORM, assignee=adviser), a_point(customer, assignee=adviser)
-    with pytest.raises(contacts.WrongTouchPoint):
-        mark_handled(touch_points=[form.pk, call.pk], by=adviser, now=NOW)
-    assert {state(form), state(call)} == {(TouchPointStatus.OPEN, "")}
-
-
-def test_closing_three_lists_asks_no_more_than_closing_one(store, consultant, django_assert_num_queries):
-    one, *three = [
-        a_point(CustomerFactory(store=store), rule__handling=Handling.LIST, assignee=consultant) for _n in range(4)
-    ]
-    work_store_ids(consultant)  # read once a request
-    for points in ([one], three):
-        with django_assert_num_queries(5):  # savepoint, lock, whose work it is, write, release
-            assert mark_handled(touch_points=[p.pk for p in points], by=consultant, now=NOW) == len(points)
-
-
-@pytest.mark.parametrize(("zone", "day"), [("Asia/Shanghai", date(2026, 11, 22)), ("Asia/Urumqi", TODAY)])
-def test_what_is_closed_by_hand_ends_on_the_stores_own_day(store, care_specialist, zone, day):
-    type(store).objects.filter(pk=store.pk).update(time_zone=zone)
-    due_list = a_point(CustomerFactory(store=store), rule__handling=Handling.LIST)
-    mark_handled(touch_points=[due_list.pk], by=care_specialist, now=datetime(2026, 11, 21, 16, 30, tzinfo=UTC))
-    due_list.refresh_from_db()
-    assert due_list.closed_on == day

@@ -1,0 +1,313 @@
+"""The card: what a contact works on, and whether it may be saved as it was entered (domain §3.4)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from core.actions import locked
+from customers.choices import DoNotContact
+from customers.models import Customer
+from customers.rules import is_mobile, normalise_mobile
+from followups.choices import Handling, NextStepKind, Outcome, Severity, WinBackReason
+from followups.models import CareRule, QueueLease, TouchPoint
+from followups.rules import MESSAGE_CHANNELS, LivePoint, Need, can_settle_by_message, is_allowed_time, local_time
+from vehicles.choices import VehicleStatus
+from vehicles.models import Vehicle
+
+# How far ahead another time may be agreed: beyond it is a wish for the file, not a promise to call.
+FURTHEST_AGREED = timedelta(days=60)
+
+
+class CannotRecordContact(Exception):
+    """The contact cannot be saved as it is; the message says what to do, ``field`` which entry it is about."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NotYourContact(CannotRecordContact):
+    """The person does not work for this customer (see ``can_work``)."""
+
+
+class CustomerHeldByOther(CannotRecordContact):
+    """The customer is on somebody else's screen."""
+
+
+class WrongTouchPoint(CannotRecordContact):
+    """A ticked reason belongs to another customer, or to another kind of work."""
+
+
+class SettledMeanwhile(CannotRecordContact):
+    """Everything that was ticked has been settled by somebody else or by the night."""
+
+
+class SubmissionUsed(CannotRecordContact):
+    """The key of the form was used for another contact."""
+
+
+class IncompleteOutcome(CannotRecordContact):
+    """The outcome asks for something that is missing or cannot be right."""
+
+
+class NotByMessage(CannotRecordContact):
+    """A message cannot settle what was ticked, or may not be sent."""
+
+
+@dataclass(frozen=True)
+class NextStepDraft:
+    """What a contact asks of another desk, as it was entered on the card.
+
+    An appointment has ``wanted_at``, a complaint ``severity``; a referral names the friend in ``payload``: ``name``,
+    ``mobile`` and ``consent_note``, how the friend agreed to be contacted (domain §11.1). ``vehicle`` is a car of the
+    customer, by id; without one it is the car that the contact was about, if that is one.
+    """
+
+    kind: str
+    severity: str = ""
+    wanted_at: datetime | None = None
+    detail: str = ""
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    vehicle: int | None = None
+
+
+@dataclass
+class Card:
+    """What one call of ``record_contact`` works on."""
+
+    customer: Customer
+    by: User
+    now: datetime
+    channel: str
+    outcome: str
+    points: list[TouchPoint]
+    ticked: frozenset[int]
+    drafts: Sequence[NextStepDraft]
+    vehicle: Vehicle | None = None
+    # The store's own versions of rules, by code.
+    own_rules: Mapping[str, CareRule] = field(default_factory=dict)
+
+    @property
+    def here(self) -> datetime:
+        """Now, by the store's clock."""
+        return local_time(self.now, self.customer.store.time_zone)
+
+    @property
+    def on(self) -> date:
+        return self.here.date()
+
+    @property
+    def ticked_points(self) -> list[TouchPoint]:
+        return [point for point in self.points if point.pk in self.ticked]
+
+    def rule_of(self, point: TouchPoint) -> CareRule:
+        """What the care plan of the store says now about a touch point."""
+        return self.own_rules.get(point.rule.code, point.rule)
+
+    def live_points(self) -> list[LivePoint]:
+        """The points as the rules see them, in the same order."""
+        return [_live_point(point, self.rule_of(point)) for point in self.points]
+
+
+def _live_point(point: TouchPoint, rule: CareRule) -> LivePoint:
+    return LivePoint(
+        id=point.pk,
+        status=point.status,
+        priority=point.priority,
+        anchor_on=point.anchor_on,
+        nominal_on=point.nominal_on,
+        closes_on=point.closes_on,
+        trigger=rule.trigger,
+        care_class=rule.care_class,
+        handling=point.handling,
+        channels=tuple(rule.channels),
+        channel=point.channel,
+        covered_days=rule.covered_days,
+        ignores_gap=rule.ignores_gap,
+        is_held_by_complaint=rule.is_held_by_complaint,
+        vehicle_id=point.vehicle_id,
+        lead_id=point.lead_id,
+        not_before=point.not_before,
+        attempts=point.attempts,
+        reason=point.reason,
+        closed_on=point.closed_on,
+    )
+
+
+def open_card(
+    customer: Customer,
+    *,
+    by: User,
+    now: datetime,
+    channel: str,
+    outcome: str,
+    ticked: Iterable[int] = (),
+    drafts: Sequence[NextStepDraft] = (),
+) -> Card:
+    """Lock the customer's live touch points and return what the contact works on."""
+    live = TouchPoint.objects.filter(customer=customer).live().select_related("rule")
+    points = list(locked(live))
+    own = CareRule.objects.own_of(customer.store_id, codes={point.rule.code for point in points})
+    return Card(
+        customer=customer,
+        by=by,
+        now=now,
+        channel=channel,
+        outcome=outcome,
+        points=points,
+        ticked=frozenset(ticked),
+        drafts=drafts,
+        own_rules={rule.code: rule for rule in own},
+    )
+
+
+def check_lease(card: Card) -> None:
+    """Raise ``CustomerHeldByOther`` while somebody else has the customer on the screen; lock the lease."""
+    lease = locked(QueueLease.objects.filter(customer=card.customer).select_related("holder")).first()
+    if lease is not None and lease.holder_id != card.by.pk and lease.expires_at > card.now:
+        raise CustomerHeldByOther(
+            _("%(holder)s is working on this customer now. Your note is kept; save it again later.")
+            % {"holder": lease.holder}
+        )
+
+
+def check_ticks(card: Card) -> None:
+    """Raise ``WrongTouchPoint`` for a tick that does not belong here, ``SettledMeanwhile`` when none is live."""
+    live = {point.pk for point in card.points}
+    gone = card.ticked - live
+    if gone and TouchPoint.objects.filter(pk__in=gone, customer=card.customer).count() != len(gone):
+        raise WrongTouchPoint(_("One of the reasons belongs to another customer. Open the card again."))
+    if card.ticked and not card.ticked & live:
+        raise SettledMeanwhile(_("These reasons have been settled meanwhile. Go on to the next customer."))
+    if any(point.handling != Handling.CONTACT for point in card.ticked_points):
+        raise WrongTouchPoint(_("Lists, forms and messages to many are settled on their own pages."))
+
+
+def car_of(card: Card, vehicle: int | None) -> Vehicle | None:
+    """Return the car that the contact is about: the given one, the only one among the ticks, or the only one in use."""
+    cars = Vehicle.objects.filter(owner=card.customer).order_by("pk")
+    if vehicle is not None:
+        car = cars.filter(pk=vehicle).first()
+        if car is None:
+            raise IncompleteOutcome(_("This car does not belong to the customer."), Need.VEHICLE.value)
+        return car
+    about = {point.vehicle_id for point in card.ticked_points if point.vehicle_id is not None}
+    if len(about) == 1:
+        return cars.filter(pk__in=about).first()
+    in_use = list(cars.filter(status=VehicleStatus.IN_USE)[:2]) if not about else []
+    return in_use[0] if len(in_use) == 1 else None
+
+
+def check_needs(
+    card: Card,
+    needs: Iterable[Need],
+    agreed_at: datetime | None,
+    *,
+    reason: str,
+    win_back_reason: str,
+    car_status: str,
+) -> None:
+    """Raise ``IncompleteOutcome`` for the first thing that the outcome asks for and that is missing or cannot be."""
+    kinds = {draft.kind for draft in card.drafts}
+    is_there = {
+        Need.AGREED_AT: agreed_at is not None,
+        Need.APPOINTMENT: NextStepKind.APPOINTMENT in kinds,
+        Need.COMPLAINT: NextStepKind.COMPLAINT in kinds,
+        Need.REFERRAL: NextStepKind.REFERRAL in kinds,
+        Need.REASON: bool(reason.strip()),
+        Need.VEHICLE: card.vehicle is not None,
+        Need.CAR_STATUS: car_status in set(VehicleStatus.values) - {VehicleStatus.IN_USE},
+        Need.WIN_BACK_REASON: win_back_reason in WinBackReason.values,
+    }
+    for need in sorted(needs, key=list(Need).index):
+        if not is_there[need]:
+            raise IncompleteOutcome(_sentence(need), need.value)
+    if win_back_reason and win_back_reason not in WinBackReason.values:
+        raise IncompleteOutcome(_sentence(Need.WIN_BACK_REASON), Need.WIN_BACK_REASON.value)
+    if card.outcome == Outcome.LATER and agreed_at is not None:
+        _check_agreed_at(card, agreed_at)
+
+
+def _sentence(need: Need) -> str:
+    return {
+        Need.AGREED_AT: _("Enter the day and time that you agreed on."),
+        Need.APPOINTMENT: _("Enter the day and time of the visit."),
+        Need.COMPLAINT: _("A grievance is saved together with its complaint: enter how severe it is."),
+        Need.REFERRAL: _("Enter the friend's name and mobile."),
+        Need.REASON: _("Enter the reason."),
+        Need.VEHICLE: _("The customer has several cars: say which one."),
+        Need.CAR_STATUS: _("Say what became of the car."),
+        Need.WIN_BACK_REASON: _("After a wake-up call, choose why the customer stayed away."),
+    }[need]
+
+
+def _check_agreed_at(card: Card, agreed_at: datetime) -> None:
+    here = local_time(agreed_at, card.customer.store.time_zone)
+    if agreed_at <= card.now:
+        raise IncompleteOutcome(_("The agreed time is past. Enter one that is still to come."), Need.AGREED_AT.value)
+    if agreed_at - card.now > FURTHEST_AGREED:
+        raise IncompleteOutcome(_("Agree a time within the next 60 days."), Need.AGREED_AT.value)
+    if not is_allowed_time(here, card.channel, is_agreed=True):
+        if card.channel in MESSAGE_CHANNELS:
+            message = _("Messages are sent between 9:00 and 20:00. Agree another time.")
+        else:
+            message = _("Customers are called from 9:00 to 12:00 and from 14:00 to 20:00. Agree another time.")
+        raise IncompleteOutcome(message, Need.AGREED_AT.value)
+
+
+def check_draft(draft: NextStepDraft, *, now: datetime) -> None:
+    """Raise ``IncompleteOutcome`` for a next step that its desk could not take over."""
+    if draft.kind not in NextStepKind.values:
+        raise IncompleteOutcome(_("There is no such next step."), "next_steps")
+    if draft.kind == NextStepKind.COMPLAINT and draft.severity not in Severity.values:
+        raise IncompleteOutcome(_sentence(Need.COMPLAINT), Need.COMPLAINT.value)
+    if draft.kind == NextStepKind.APPOINTMENT:
+        if draft.wanted_at is None:
+            raise IncompleteOutcome(_sentence(Need.APPOINTMENT), Need.APPOINTMENT.value)
+        if draft.wanted_at <= now:
+            raise IncompleteOutcome(_("The visit must be still to come."), Need.APPOINTMENT.value)
+    if draft.kind == NextStepKind.REFERRAL:
+        if not str(draft.payload.get("name", "")).strip():
+            raise IncompleteOutcome(_sentence(Need.REFERRAL), Need.REFERRAL.value)
+        if not is_mobile(normalise_mobile(str(draft.payload.get("mobile", "")))):
+            raise IncompleteOutcome(_("The friend's mobile is not a mobile number."), Need.REFERRAL.value)
+        if not str(draft.payload.get("consent_note", "")).strip():
+            raise IncompleteOutcome(_("Note how the friend agreed to be contacted."), Need.REFERRAL.value)
+
+
+def checked_mobile(customer: Customer, corrected_mobile: str) -> str:
+    """Return the corrected number, normalised, or '' when none was entered."""
+    if not corrected_mobile.strip():
+        return ""
+    mobile = normalise_mobile(corrected_mobile)
+    if not is_mobile(mobile):
+        raise IncompleteOutcome(_("This is not a mobile number: 11 digits, beginning with 13 to 19."), "mobile")
+    if mobile == customer.mobile:
+        raise IncompleteOutcome(_("This is the number that is on file."), "mobile")
+    return mobile
+
+
+def check_message(card: Card) -> None:
+    """Raise ``NotByMessage`` unless a message by the card's channel may be sent and settles something."""
+    if card.channel not in MESSAGE_CHANNELS:
+        raise NotByMessage(_("Choose how the message was sent: SMS, WeChat, e-mail …"), "channel")
+    if card.channel in card.customer.refused_channels:
+        raise NotByMessage(_("The customer has withdrawn consent for this channel."), "channel")
+    maximum = card.customer.store.max_attempts
+    points = [point for point in card.live_points() if point.id in card.ticked]
+    if points and not any(can_settle_by_message(point, card.channel, maximum) for point in points):
+        raise NotByMessage(_("What is ticked needs a call; a message by this channel does not settle it."), "channel")
+
+
+def level_of(card: Card, do_not_contact: str) -> str:
+    """Return the do-not-contact level to set: never a weaker one than the customer has asked for before."""
+    asked = do_not_contact or (DoNotContact.MARKETING if card.outcome == Outcome.REFUSED else DoNotContact.NONE)
+    if asked not in DoNotContact.values or (card.outcome == Outcome.REFUSED and asked == DoNotContact.NONE):
+        raise IncompleteOutcome(_("Say what the customer refuses: marketing, or everything."), "do_not_contact")
+    if card.customer.do_not_contact == DoNotContact.ALL_BUT_SAFETY and asked != DoNotContact.NONE:
+        return DoNotContact.ALL_BUT_SAFETY
+    return asked
