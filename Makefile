@@ -14,7 +14,7 @@ export PYTHONUTF8 = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test unit e2e browser check lint format types imports migrations messages check-messages static \
-	bench-plan backup restore clean
+	bench-plan bench-screens backup restore clean
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -73,6 +73,9 @@ static: setup ## The static files fit together under the production storage
 
 bench-plan: setup ## The nightly planner against hand-written SQL (takes long; see bench/RESULTS.md)
 	$(VENV_PYTHON) -m bench.plan
+
+bench-screens: setup ## What staff wait for at a million customers (takes long; see bench/RESULTS.md)
+	$(VENV_PYTHON) -m bench.screens
 
 backup: setup ## Write the embedded database into var/backup/
 	@$(VENV_PYTHON) tools/backup.py backup

@@ -10,8 +10,6 @@ import os
 import platform
 import resource
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -158,28 +156,15 @@ def main() -> None:
         return
 
     import django
-    from django.db import connection
 
     django.setup()
+    from bench.databases import conditions, run_in_own_database
+
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    place = connection.settings_dict
-    url = os.environ.get("DATABASE_URL") or f"postgresql://{place['USER']}@/{place['HOST']}/{place['NAME']}"
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT version(), current_setting('shared_buffers'), current_setting('fsync')")
-        print("{}; shared_buffers {}, fsync {}".format(*cursor.fetchone()))
-        for cars in options.cars or SIZES:
-            name = f"dealercrm_bench_{cars}"
-            cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-            cursor.execute(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'")
-            inside = ["--inside", "--cars", str(cars), "--nights", str(options.nights)]
-            try:
-                subprocess.run(
-                    [sys.executable, "-m", "bench.plan", *inside],
-                    env={**os.environ, "DATABASE_URL": f"{url.rpartition('/')[0]}/{name}"},
-                    check=True,
-                )
-            finally:
-                cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    print(conditions())
+    for cars in options.cars or SIZES:
+        inside = ["--inside", "--cars", str(cars), "--nights", str(options.nights)]
+        run_in_own_database(f"dealercrm_bench_{cars}", "-m", "bench.plan", *inside)
 
 
 if __name__ == "__main__":

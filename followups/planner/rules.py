@@ -1,7 +1,7 @@
 """From a nominal date to a window: pure rules of the planner (domain §3.2, §3.6)."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from core.rules import WorkCalendar
@@ -95,6 +95,20 @@ class Horizon:
             while not calendar.is_working(last + ONE_DAY):
                 last += ONE_DAY
         return first, last
+
+    def slices(self, days: int) -> Iterator["Horizon"]:
+        """Yield horizons that together include the same windows, each once, and span so many days of opening at most.
+
+        The combinations of a nominal date and a step grow with the square of the time that is caught up; what is held
+        in memory must not.
+        """
+        first = self.opens_from if self.opens_from != date.min else self.closes_from
+        start = self.opens_from
+        while first + timedelta(days=days) <= self.opens_until:
+            first += timedelta(days=days)
+            yield replace(self, opens_from=start, opens_until=first - ONE_DAY)
+            start = first
+        yield replace(self, opens_from=start)
 
     def includes(self, hit: Hit) -> bool:
         """Tell whether a window is one of those looked at."""

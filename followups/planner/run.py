@@ -36,6 +36,8 @@ RUN_LOCK = 7301
 CHANGE_MARGIN = timedelta(hours=6)
 # How far a forecast may have moved.
 FORECAST_DAYS = 400
+# How many days of openings one statement covers, when much is caught up.
+SLICE_DAYS = 31
 
 
 @dataclass
@@ -277,7 +279,8 @@ def _plan(scope: Scope, stores: Sequence[Store], *, since: date | None) -> PlanR
     upkeep.release_orphans(scope)
     for each in rules:
         for horizon, changed_only in looks[each.rule.pk]:
-            _insert(each, horizon, scope, calendar, result, changed_only=changed_only)
+            for part in horizon.slices(days=SLICE_DAYS):
+                _insert(each, part, scope, calendar, result, changed_only=changed_only)
     upkeep.release_absent(scope)
     upkeep.refresh_statistics(result.created + result.suppressed + result.missed)
     next_working_day = calendar.on_or_after(on + timedelta(days=1))

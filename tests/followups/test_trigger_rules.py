@@ -146,3 +146,15 @@ def test_the_range_of_nominal_dates_leaves_out_no_window_that_opens_in_it(opens,
     nominals = [Nominal(day, 0, date(2020, 1, 1), day) for day in wide]
     opened = [hit.nominal_on for hit in hits(nominals, window, calendar) if horizon.includes(hit)]
     assert all(first <= nominal <= last for nominal in opened)
+
+
+@settings(max_examples=60, deadline=None)
+@given(opens_from=st.one_of(st.just(date.min), DATES), until=DATES, closes_from=DATES, days=st.integers(1, 200))
+def test_the_slices_of_a_long_catching_up_include_each_of_its_windows_once(opens_from, until, closes_from, days):
+    whole = Horizon(opens_from=opens_from, opens_until=until, closes_from=closes_from)
+    around = days_between(min(until, closes_from) - timedelta(days=40), max(until, closes_from) + timedelta(days=40))
+    window = Window(early_days=7, late_days=7, shift=Shift.STAY)
+    every = list(hits((Nominal(day, 0, day, day) for day in around), window, WorkCalendar({})))
+    assert [sum(part.includes(hit) for part in whole.slices(days=days)) for hit in every] == [
+        whole.includes(hit) for hit in every
+    ]
