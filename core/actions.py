@@ -1,20 +1,26 @@
 """Writes of the bottom layer."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import date
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import holidays
 import pghistory
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
+from psycopg2.errors import DeadlockDetected
 
 from core.models import CalendarDay
 from core.rules import SATURDAY
 
 QueryT = TypeVar("QueryT", bound=QuerySet)
+P = ParamSpec("P")
+R = TypeVar("R")
+# A second deadlock in a row is rare, a third one means something else.
+ATTEMPTS = 3
 
 
 def acting(by: AbstractBaseUser | None, **words: Any) -> AbstractContextManager:
@@ -28,6 +34,29 @@ def locked(rows: QueryT) -> QueryT:
     Who only refers to a locked row, by a foreign key, does not wait for it.
     """
     return rows.select_for_update(of=("self",), no_key=True).order_by("pk")
+
+
+def atomic_again(action: Callable[P, R]) -> Callable[P, R]:
+    """Run an action in a transaction, and once more if the database ended it for a deadlock, up to three times.
+
+    For what writes touch points: the night writes those of thousands of customers in the order in which it finds them,
+    which no order of locks can foresee (ADR 0011). Inside another transaction the error is passed on; the outermost one
+    must begin anew. The action must not have done anything outside of the database before it ends.
+    """
+
+    @wraps(action)
+    def again(*args: P.args, **kwargs: P.kwargs) -> R:
+        for _attempt in range(ATTEMPTS - 1):
+            try:
+                with transaction.atomic():
+                    return action(*args, **kwargs)
+            except OperationalError as error:
+                if not isinstance(error.__cause__, DeadlockDetected) or connection.in_atomic_block:
+                    raise
+        with transaction.atomic():
+            return action(*args, **kwargs)
+
+    return again
 
 
 class DayNotInCalendar(Exception):

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import transaction
 from django.db.models import BigIntegerField, Case, Exists, F, OuterRef, Q, Value, When
 from django.utils.translation import gettext as _
 
 from accounts.models import Store, User
-from core.actions import acting, locked
+from core.actions import acting, atomic_again, locked
 from customers.models import Customer
 from followups.models import QueueLease, TouchPoint
 from followups.permissions import can_assign, can_be_assigned, can_hand_over
@@ -54,7 +53,7 @@ def _post_service(queryset: TouchPointQuerySet) -> TouchPointQuerySet:
     return queryset.filter(rule__trigger=AFTER_SERVICE_TRIGGER)
 
 
-@transaction.atomic
+@atomic_again
 def assign(*, touch_points: Sequence[int], to: User | None, by: User) -> int:
     """Give open touch points, with those merged into them, to a person, or to the pool; return how many moved.
 
@@ -85,7 +84,7 @@ def _replaced(name: str, leaving: User, to: User) -> Case:
     return Case(When(**{name: leaving}, then=Value(to.pk)), default=F(f"{name}_id"), output_field=BigIntegerField())
 
 
-@transaction.atomic
+@atomic_again
 def hand_over(*, leaving: User, to: User, store: Store, by: User) -> HandOver:
     """Give everything of a person in a store, customers and open touch points, to another one at once (domain §10).
 

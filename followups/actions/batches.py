@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from core.actions import acting, locked
+from core.actions import acting, atomic_again, locked
 from customers.choices import CustomerStatus, DoNotContact
 from customers.models import Customer
 from followups.actions.cards import NotByMessage, NotYourContact, WrongTouchPoint
@@ -28,7 +28,7 @@ class BatchResult:
     held_back: int
 
 
-@transaction.atomic
+@atomic_again
 def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime, channel: str) -> BatchResult:
     """Record that a message was sent to the customers of open touch points handled in batches, however many.
 
@@ -125,7 +125,7 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
     return BatchResult(sent=sent, customers=customers, held_back=held_back)
 
 
-@transaction.atomic
+@atomic_again
 def mark_handled(*, touch_points: Sequence[int], by: User, now: datetime) -> int:
     """Close open lists and internal forms that were dealt with; return how many. No customer was contacted.
 

@@ -5,13 +5,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Value
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from core.actions import acting, locked
+from core.actions import acting, atomic_again, locked
 from core.queries import work_calendar
 from customers.actions import set_do_not_contact, update_customer
 from customers.choices import DoNotContact
@@ -48,7 +47,7 @@ TELLS_OF_CAR = (Outcome.CAR_GONE, Outcome.SERVICED_ELSEWHERE)
 CALENDAR_AHEAD = timedelta(days=30)
 
 
-@transaction.atomic
+@atomic_again
 def record_contact(
     *,
     touch_points: Sequence[int],
@@ -142,7 +141,7 @@ def record_contact(
     return log
 
 
-@transaction.atomic
+@atomic_again
 def skip(*, customer: Customer, by: User, now: datetime, reason: str) -> ContactLog:
     """Put a customer off for two hours and remember why; the lease ends (screens S2).
 
