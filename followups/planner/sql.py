@@ -150,7 +150,11 @@ def _reason(rule: CareRule) -> Sql:
         params.append(rule.covered_days)
     if not rule.ignores_gap:
         if rule.priority > 1:
-            when.append("WHEN c.last_proactive_contact_on + s.gap_days > d.closes_on THEN 'contact_gap'")
+            # A contact after the window, of which a run that catches up knows, kept nobody from making this one.
+            when.append(
+                "WHEN c.last_proactive_contact_on BETWEEN d.closes_on - s.gap_days + 1 AND d.closes_on"
+                " THEN 'contact_gap'"
+            )
         if marketing:
             sent = (
                 "SELECT count(*) FROM followups_contactlog l WHERE l.customer_id = c.id"

@@ -211,6 +211,15 @@ def test_a_contact_that_comes_too_soon_waits_inside_its_window():
     assert rows("status", "not_before") == [("open", datetime(2026, 11, 25, tzinfo=shanghai))]
 
 
+def test_a_contact_after_the_window_is_no_reason_why_it_was_missed():
+    only("M3k")
+    plan_care(on=date(2026, 11, 10))
+    vehicle = car(delivery=date(2026, 8, 10))  # nominal 10 November, window until the 17th
+    Customer.objects.filter(pk=vehicle.owner_id).update(last_proactive_contact_on=date(2026, 11, 19))
+    plan_care(on=date(2026, 11, 20))
+    assert rows("status", "reason") == [("missed", "window_passed")]
+
+
 def test_a_refused_channel_is_passed_over_and_the_preferred_one_comes_first():
     only("M3k")
     refuses, prefers = car(delivery=date(2026, 8, 23)), car(delivery=date(2026, 8, 23))
