@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Store, User
 from core.actions import acting, atomic_again, locked
 from customers.models import Customer
+from followups.actions.locks import locked_points
 from followups.models import QueueLease, TouchPoint
 from followups.permissions import can_assign, can_be_assigned, can_hand_over
 from followups.querysets import TouchPointQuerySet
@@ -61,7 +62,7 @@ def assign(*, touch_points: Sequence[int], to: User | None, by: User) -> int:
     them, ``NoSuchColleague`` unless ``to`` calls customers there, and ``ReceivingAdviser``; then nothing is moved.
     """
     picked = Q(pk__in=touch_points) | Q(lead__in=touch_points)
-    rows = list(locked(TouchPoint.objects.filter(picked).live()).values_list("pk", "store_id"))
+    rows = list(locked_points(TouchPoint.objects.filter(picked).live()).values_list("pk", "store_id"))
     stores = {store_id for _pk, store_id in rows}
     if not all(can_assign(by, store_id) for store_id in stores):
         raise NotYoursToAssign(_("Only managers of the store give its tasks to people."))
@@ -101,11 +102,12 @@ def hand_over(*, leaving: User, to: User, store: Store, by: User) -> HandOver:
     theirs = Q()
     for name in _STAFF_FIELDS:
         theirs |= Q(**{name: leaving})
-    ids = list(locked(Customer.objects.filter(theirs, store=store)).values_list("pk", flat=True))
-    open_ones = TouchPoint.objects.filter(assignee=leaving, store=store).live()
-    live = TouchPoint.objects.filter(pk__in=list(locked(open_ones).values_list("pk", flat=True)))
+    given = TouchPoint.objects.filter(assignee=leaving, store=store).live()
+    concerned = Customer.objects.filter(Q(theirs, store=store) | Q(pk__in=given.order_by().values("customer")))
+    ids = list(locked(concerned).values_list("pk", flat=True))
+    live = TouchPoint.objects.filter(pk__in=list(locked(given.filter(customer__in=ids)).values_list("pk", flat=True)))
     with acting(by):
-        customers = Customer.objects.filter(pk__in=ids).update(
+        customers = Customer.objects.filter(theirs, store=store, pk__in=ids).update(
             **{name: _replaced(name, leaving, to) for name in _STAFF_FIELDS}
         )
     to_pool = _post_service(live).filter(_received_by(to)).update(assignee=None)

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from core.actions import acting, atomic_again, locked
+from core.actions import acting, atomic_again
 from customers.choices import CustomerStatus, DoNotContact
-from customers.models import Customer
 from followups.actions.cards import NotByMessage, NotYourContact, WrongTouchPoint
+from followups.actions.locks import locked_points
 from followups.choices import CareClass, Handling, Outcome, Reason, TouchPointStatus
 from followups.models import TouchPoint
 from followups.permissions import pool_store_ids
@@ -42,13 +43,11 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
     stores = pool_store_ids(by)
     if not stores:
         raise NotYourContact(_("Messages to many are sent by customer-care specialists and managers."))
-    picked = touch_points.open().filter(handling=Handling.BATCH, store_id__in=stores).order_by("pk")
-    # Customers before touch points, as for a single contact (ADR 0011): who saves a card meanwhile waits.
-    whom = locked(Customer.objects.filter(pk__in=picked.order_by().values("customer")))
-    customer_ids = list(whom.values_list("pk", flat=True))
-    if not customer_ids:
+    picked = locked_points(touch_points.open().filter(handling=Handling.BATCH, store_id__in=stores))
+    try:
+        sql, params = picked.values("pk").query.sql_with_params()
+    except EmptyResultSet:
         return BatchResult(sent=0, customers=0, held_back=0)
-    sql, params = locked(picked.filter(customer__in=customer_ids)).values("pk").query.sql_with_params()
     with acting(by), connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -133,7 +132,7 @@ def mark_handled(*, touch_points: Sequence[int], by: User, now: datetime) -> int
     one that needs a contact; then nothing is closed. Those closed before stay as they are. The number of statements
     depends on the time zones of the stores alone.
     """
-    rows = locked(TouchPoint.objects.filter(pk__in=touch_points).open())
+    rows = locked_points(TouchPoint.objects.filter(pk__in=touch_points).open())
     points = list(rows.values_list("pk", "handling", "store__time_zone"))
     if not {handling for _pk, handling, _zone in points} <= {Handling.LIST, Handling.FORM}:
         raise WrongTouchPoint(_("This one is settled by a contact with the customer."))

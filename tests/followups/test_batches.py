@@ -142,7 +142,7 @@ def test_closing_three_lists_asks_no_more_than_closing_one(store, consultant, dj
     ]
     work_store_ids(consultant)  # read once a request
     for points in ([one], three):
-        with django_assert_num_queries(5):  # savepoint, lock, whose work it is, write, release
+        with django_assert_num_queries(6):  # savepoint, customers, rows, whose work it is, write, release
             assert mark_handled(touch_points=[p.pk for p in points], by=consultant, now=NOW) == len(points)
 
 
