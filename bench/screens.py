@@ -25,7 +25,7 @@ def said(name: str, seconds: Sequence[float], queries: Sequence[int]) -> None:
     ordered = sorted(1000 * each for each in seconds)
     middle, late = statistics.median(ordered), ordered[int(0.95 * (len(ordered) - 1))]
     print(
-        f"  {name:44} p50 {middle:7.1f}  p95 {late:7.1f}  max {ordered[-1]:7.1f} ms"
+        f"  {name:50} p50 {middle:7.1f}  p95 {late:7.1f}  max {ordered[-1]:7.1f} ms"
         f"  {statistics.median(queries):.0f} queries, {len(ordered)} times",
         flush=True,
     )
@@ -94,11 +94,11 @@ def work_off(username: str, cards: int) -> None:
     visitor.say("S2 save to the next card")
 
 
-def look(username: str, name: str, addresses: Sequence[str]) -> None:
+def look(username: str, name: str, addresses: Sequence[str], **headers: str) -> None:
     """Ask for pages, in turn."""
     visitor = Visitor(username)
     for turn in range(LOOKS + 1):
-        visitor.timed(lambda turn=turn: visitor.client.get(addresses[turn % len(addresses)]), status=200)
+        visitor.timed(lambda turn=turn: visitor.client.get(addresses[turn % len(addresses)], **headers), status=200)
     visitor.say(name)
 
 
@@ -142,6 +142,7 @@ def measure(customers: int) -> None:
     work_off("SC1-1", CARDS)
     look("SC1-2", "S1 a consultant's day", ["/"])
     look("GM1-1", "S1 the store's day, for its manager", ["/"])
+    look("SC1-2", "S1 the number of the next seven days, fetched apart", ["/ahead/"], HTTP_HX_REQUEST="true")
     look("GM1-1", "team and load", ["/team/"])
     look("GM1-1", "search by mobile, 11, 6 and 4 digits", [f"/search/?q={mobile[-n:]}" for n in (11, 6, 4)])
     look("GM1-1", "customers, first page", ["/customers/"])

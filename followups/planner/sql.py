@@ -86,14 +86,18 @@ class Scope:
     run_id: int | None = None
 
 
-def demanded_from(arm: Arm, hits: Sequence[Hit], *, changed_only: bool) -> Sql:
-    """Return the CTEs ``hits`` and ``cand`` and a FROM clause that joins them with customers and stores."""
+# The customers that a run noted as changed (``upkeep.note_changed``).
+CHANGED = RawSQL("SELECT customer_id FROM care_changed", [])
+
+
+def demanded_from(arm: Arm, hits: Sequence[Hit], *, among: QuerySet | RawSQL | None = None) -> Sql:
+    """Return the CTEs ``hits``, ``cand`` and ``demand``: what the hits demand, of all customers or of some."""
     hit_rows = hits_sql(hits, arm.key_type)
     # Said twice, by value here and by the join: a condition on the join alone does not reach below a DISTINCT, and the
     # database knows from its statistics how many rows have these keys.
     rows = arm.candidates.filter(c_key__in=sorted({hit.key for hit in hits}))
-    if changed_only:
-        rows = rows.filter(c_customer__in=RawSQL("SELECT customer_id FROM care_changed", []))
+    if among is not None:
+        rows = rows.filter(c_customer__in=among)
     candidates = compiled(rows)
     return Sql(
         f"WITH hits AS ({hit_rows.text}), cand AS ({candidates.text})"
@@ -177,7 +181,7 @@ def insert_rule(
     ``identity`` is the rule that the rows are filed under: the group's, also where a store has its own version, so that
     a promise stays the same one when a store begins or ends to do it its own way.
     """
-    demand = demanded_from(arm, hits, changed_only=changed_only)
+    demand = demanded_from(arm, hits, among=CHANGED if changed_only else None)
     in_force = _in_force(rule, scope.store_ids)
     channel = _channel(rule)
     reason = _reason(rule)
@@ -246,9 +250,20 @@ FROM added""",
     )
 
 
-def select_rule(rule: CareRule, arm: Arm, hits: Sequence[Hit], store_ids: Sequence[int], columns: str) -> Sql:
-    """Return the statement that yields what a rule demands, without writing; ``d`` is the demand, ``c`` the person."""
-    demand = demanded_from(arm, hits, changed_only=False)
+def select_rule(
+    rule: CareRule,
+    arm: Arm,
+    hits: Sequence[Hit],
+    store_ids: Sequence[int],
+    columns: str,
+    *,
+    among: QuerySet | None = None,
+) -> Sql:
+    """Return the statement that yields what a rule demands, without writing; ``d`` is the demand, ``c`` the person.
+
+    ``among`` are the keys of the customers that are looked at; without it all of the stores are.
+    """
+    demand = demanded_from(arm, hits, among=among)
     in_force = _in_force(rule, store_ids)
     return Sql(
         f"""{demand.text}
@@ -264,7 +279,7 @@ def move_forecasts(identity: int, arm: Arm, hits: Sequence[Hit], scope: Scope) -
 
     A row stays when its new window is over (the call is the more urgent) or another one stands on the new date.
     """
-    demand = demanded_from(arm, hits, changed_only=True)
+    demand = demanded_from(arm, hits, among=CHANGED)
     return Sql(
         f"""{demand.text}
 UPDATE followups_touchpoint t
@@ -290,7 +305,7 @@ def cancel_moot(identity: int, arms: Iterable[tuple[Arm, Sequence[Hit]]], scope:
     for arm, hits in arms:
         if not hits:
             continue
-        demand = demanded_from(arm, hits, changed_only=True)
+        demand = demanded_from(arm, hits, among=CHANGED)
         conditions.append(
             f"AND NOT EXISTS ({demand.text} SELECT 1 FROM demand d WHERE d.c_customer = t.customer_id"
             " AND d.c_vehicle IS NOT DISTINCT FROM t.vehicle_id"
