@@ -28,6 +28,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "see_customers": permissions.can_see_customers(user),
         "lead_people": permissions.is_manager(user),
         "see_jobs": permissions.can_see_jobs(user),
+        "see_audit_log": permissions.can_see_audit_log(user),
         "see_care_plan": permissions.can_see_care_plan(user),
     }
     match = request.resolver_match

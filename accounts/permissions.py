@@ -81,12 +81,33 @@ def within_reach(queryset: QueryT, user: "User", *, own: str) -> QueryT:
     return queryset.filter(Q(store_id__in=access.store_ids) | Q(store_id__in=access.own_store_ids, **{own: user}))
 
 
+def can_export(user: "User") -> bool:
+    """Tell whether a user may take a list away as a file (domain §10, row "Export").
+
+    Care specialists their own work, managers their team's; the group gets sums, which no list of customers is.
+    """
+    return has_role(user, Role.CARE_SPECIALIST, *MANAGER_ROLES)
+
+
 def job_store_ids(user: "User") -> frozenset[int] | None:
     """Return the stores whose jobs, rules and alarms a user answers for; None means all of them."""
     memberships = memberships_of(user)
     if any(m.role in (Role.GROUP_MANAGER, Role.SYSTEM_ADMIN) for m in memberships):
         return None
     return frozenset(m.store_id for m in memberships if m.role in MANAGER_ROLES and m.store_id)
+
+
+def audit_store_ids(user: "User") -> frozenset[int] | None:
+    """Return the stores whose audit log a user may read (domain §10, row "Audit log"); None means all of them."""
+    memberships = memberships_of(user)
+    if any(m.role in (Role.GROUP_MANAGER, Role.SYSTEM_ADMIN, Role.AUDITOR) for m in memberships):
+        return None
+    return frozenset(m.store_id for m in memberships if m.role == Role.GENERAL_MANAGER and m.store_id)
+
+
+def can_see_audit_log(user: "User") -> bool:
+    """Tell whether a user may read who looked at which customer."""
+    return audit_store_ids(user) != frozenset()
 
 
 def is_manager(user: "User", store_id: int | None = None) -> bool:

@@ -199,7 +199,7 @@ def record_consent(
 def log_data_access(
     *, customers: Iterable[int], field: PersonalDataField, by: User, at: datetime, reason: str = ""
 ) -> int:
-    """Note that somebody saw, dialled or took away a masked field of customers; return how many lines were written.
+    """Note that somebody opened, dialled or took away data of customers; return how many lines were written.
 
     The log of domain §11.1; write it before the value is shown.
     """

@@ -106,3 +106,5 @@ class PersonalDataField(models.TextChoices):
     OTHER_PHONE = "other_phone", _("Other phone")
     ID_NUMBER = "id_number", _("ID number")
     ADDRESS = "address", _("Home address")
+    FILE = "file", _("Customer file")
+    EXPORT = "export", _("Export")

@@ -290,7 +290,7 @@ class PersonalEvent(ChangeStamped):
 
 
 class PersonalDataAccess(models.Model):
-    """Somebody looked at, or dialled, personal data that is masked by default (domain §11.1)."""
+    """Somebody opened a customer's file, looked at or dialled what is masked, or took data away (domain §11.1)."""
 
     customer = models.ForeignKey(
         Customer, verbose_name=_("customer"), on_delete=models.CASCADE, related_name="data_accesses"
@@ -304,6 +304,7 @@ class PersonalDataAccess(models.Model):
         ordering = ("-at", "-pk")
         verbose_name = _("access to personal data")
         verbose_name_plural = _("accesses to personal data")
+        indexes: ClassVar = [models.Index(fields=("-at", "-id"), name="dataaccess_newest")]
 
     def __str__(self) -> str:
         return f"{self.get_field_display()} · {self.by}"

@@ -44,3 +44,8 @@ def can_reveal(user: "User", customer: "Customer", field: str) -> bool:
     if has_role(user, *SENSITIVE_READERS, store_id=store):
         return True
     return has_role(user, Role.SALES_CONSULTANT, store_id=store) and customer.sales_consultant_id == user.pk
+
+
+def can_be_alarmed(user: "User") -> bool:
+    """Tell whether very many looks at customers are an alarm on a user's screens: the GM's and the group's."""
+    return has_role(user, Role.GENERAL_MANAGER, Role.GROUP_MANAGER)

@@ -3,14 +3,17 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
+from django.db import connection
 from django.db.models import Max, QuerySet
 
-from accounts.models import User
+from accounts.models import Membership, User
+from accounts.permissions import audit_store_ids
 from customers.choices import Lifecycle
-from customers.models import Customer
+from customers.models import Customer, PersonalDataAccess
 from customers.querysets import CustomerQuerySet
 from customers.rules import lifecycle_stage
 
@@ -81,3 +84,82 @@ def lifecycle_of(customer: Customer, *, on: date) -> Lifecycle:
         last_effective_contact_on=customer.last_effective_contact_on,
         first_service_due_on=waiting.aggregate(last=Max("next_service_on"))["last"],
     )
+
+
+# --- Who looks at whom (domain §10, §11.1) ----------------------------------------------------------------------------
+
+MOST_FILES_AN_HOUR = 50
+ALARM_FOR = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who opened or took away the files of very many customers: ``count`` in the hour that ended ``at``."""
+
+    user_id: int
+    at: datetime
+    count: int
+
+
+@dataclass(frozen=True)
+class AccessAlarm:
+    """An alarm with the person's name, for the screen."""
+
+    person: User
+    at: datetime
+    count: int
+
+
+def busiest_readers(*, now: datetime) -> list[Reader]:
+    """Return who opened or took away more than 50 customers' files within an hour of the last 24, the latest first.
+
+    Every line of the access log counts: opened, dialled, shown in clear, exported. A customer counts once an hour: a
+    line within an hour of one about the same customer does not count again. One query.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH look AS (
+                SELECT by_id, at, lag(at) OVER (PARTITION BY by_id, customer_id ORDER BY at, id) AS before
+                FROM customers_personaldataaccess
+                WHERE at > %s AND at <= %s
+            ), hour AS (
+                SELECT by_id, at, count(*) OVER (
+                    PARTITION BY by_id ORDER BY at RANGE BETWEEN interval '1 hour' PRECEDING AND CURRENT ROW
+                ) AS files
+                FROM look
+                WHERE before IS NULL OR before <= at - interval '1 hour'
+            )
+            SELECT DISTINCT ON (by_id) by_id, at, files FROM hour WHERE files > %s ORDER BY by_id, files DESC, at
+            """,
+            [now - ALARM_FOR, now, MOST_FILES_AN_HOUR],
+        )
+        found = [Reader(*row) for row in cursor.fetchall()]
+    return sorted(found, key=lambda reader: (reader.at, reader.user_id), reverse=True)
+
+
+def access_alarms_for(user: User, readers: Sequence[Reader]) -> list[AccessAlarm]:
+    """Return the alarms that concern a user: a general manager for the people of the store, the group for everybody."""
+    if not readers:
+        return []
+    people = people_watched_by(user).in_bulk([reader.user_id for reader in readers])
+    return [AccessAlarm(people[each.user_id], each.at, each.count) for each in readers if each.user_id in people]
+
+
+def people_watched_by(user: User) -> QuerySet[User]:
+    """Return the people whose looks at customers a user may check (domain §10, row "Audit log")."""
+    stores = audit_store_ids(user)
+    if stores is None:
+        return User.objects.order_by("name", "pk")
+    working = Membership.objects.filter(store_id__in=stores).values("user")
+    return User.objects.filter(pk__in=working).order_by("name", "pk")
+
+
+def access_log(user: User) -> QuerySet[PersonalDataAccess]:
+    """Return the lines of the access log that a user may read: what the people did whom they answer for."""
+    lines = PersonalDataAccess.objects.select_related("by", "customer").defer(
+        "customer__id_number", "customer__address_detail"
+    )
+    if audit_store_ids(user) is None:
+        return lines
+    return lines.filter(by__in=people_watched_by(user).order_by().values("pk"))

@@ -14,15 +14,22 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.clock import today_of
 from accounts.http import StaffRequest, customer_data_required
+from accounts.permissions import can_see_audit_log, can_see_customers
 from core.pages import render_page
 from core.paging import capped_count, keyset_page
-from customers.actions import CannotReveal, reveal_personal_data, save_customer_form
+from customers.actions import (
+    REVEALABLE,
+    CannotReveal,
+    log_data_access,
+    reveal_personal_data,
+    save_customer_form,
+)
 from customers.choices import PersonalDataField
 from customers.filters import SORTS, CustomerFilter
 from customers.forms import CustomerForm
 from customers.models import Customer
 from customers.permissions import can_edit_customer, can_reveal, needs_reason
-from customers.queries import lifecycle_of
+from customers.queries import access_log, lifecycle_of, people_watched_by
 
 PAGE_SIZE = 50
 
@@ -45,8 +52,9 @@ def customer_list(request: StaffRequest) -> HttpResponse:
 
 @require_GET
 def customer_detail(request: StaffRequest, pk: int) -> HttpResponse:
-    """Everything about one customer on one page."""
+    """Everything about one customer on one page. That it was opened is noted (domain §11.1): the one write of a GET."""
     customer = get_object_or_404(Customer.objects.visible_to(request.user).for_file(), pk=pk)
+    log_data_access(customers=[pk], field=PersonalDataField.FILE, by=request.user, at=timezone.now())
     return render(request, "customers/customer_detail.html", _file_context(request, customer))
 
 
@@ -55,7 +63,7 @@ def _file_context(request: StaffRequest, customer: Customer) -> dict[str, object
         "customer": customer,
         "lifecycle": lifecycle_of(customer, on=today_of(request)),
         "can_edit": can_edit_customer(request.user, customer),
-        "can_reveal": {field: can_reveal(request.user, customer, field) for field in PersonalDataField.values},
+        "can_reveal": {field: can_reveal(request.user, customer, field) for field in REVEALABLE},
         "consents": customer.consents.select_related("recorded_by").order_by("-at", "-pk")[:20],
         "events": customer.personal_events.order_by("on", "pk")[:20],
         "contact_persons": customer.contact_persons.order_by("-is_main", "pk")[:20],
@@ -87,7 +95,7 @@ def customer_reveal(request: StaffRequest, pk: int) -> HttpResponse:
     """Show one masked value in clear, after noting who looked at it and why (domain §11.1)."""
     customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
     field = request.POST.get("field", "")
-    if field not in PersonalDataField.values:
+    if field not in REVEALABLE:
         return HttpResponse(_("There is no such field."), status=422, content_type="text/plain")
     context = {"customer": customer, "field": field, "label": PersonalDataField(field).label}
     context |= {"is_allowed": True, "is_reason_needed": needs_reason(field)}
@@ -103,3 +111,19 @@ def customer_reveal(request: StaffRequest, pk: int) -> HttpResponse:
         context["refusal"] = str(refusal)
         return render_page(request, "customers/customer_reveal.html", context, status=422)
     return render_page(request, "customers/customer_reveal.html", context)
+
+
+@require_GET
+def access_list(request: StaffRequest) -> HttpResponse:
+    """Who opened, dialled or took away which customer's data, the newest first, of one person or of all."""
+    user = request.user
+    if not can_see_audit_log(user):
+        raise PermissionDenied
+    lines = access_log(user)
+    asked = request.GET.get("person", "")
+    person = people_watched_by(user).filter(pk=asked).first() if asked.isdecimal() and len(asked) < 19 else None
+    if person is not None:
+        lines = lines.filter(by=person)
+    page = keyset_page(lines, by=("-at", "-pk"), after=request.GET.get("after", ""), size=PAGE_SIZE)
+    context = {"page": page, "person": person, "sees_customers": can_see_customers(user)}
+    return render_page(request, "customers/access_list.html", context)

@@ -115,6 +115,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "accounts.context_processors.shell",
+                "customers.context_processors.access_alarms",
                 "followups.context_processors.job_alarms",
             ],
             "builtins": ["template_partials.templatetags.partials"],

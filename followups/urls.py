@@ -8,6 +8,8 @@ urlpatterns = [
     path("", day.day, name="day"),
     path("ahead/", day.day_ahead, name="day_ahead"),
     path("birthdays/", day.day_birthdays, name="day_birthdays"),
+    path("export/", day.day_export, name="day_export"),
+    path("team/export/", day.team_export, name="team_export"),
     path("team/", day.team, name="team"),
     path("team/assign/", day.team_assign, name="team_assign"),
     # The guided queue (S2)
@@ -51,5 +53,6 @@ urlpatterns = [
     path("next-steps/of-customer/<int:pk>/", panels.customer_next_steps, name="customer_next_steps"),
     # Lists and internal forms
     path("desk/", desk.desk, name="desk"),
+    path("desk/export/", desk.desk_export, name="desk_export"),
     path("desk/settle/", desk.desk_settle, name="desk_settle"),
 ]

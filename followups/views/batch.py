@@ -1,7 +1,5 @@
 """Messages to many: festival greetings and season tips, sent with the store's own tool and marked here."""
 
-import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -19,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import StaffRequest, customer_data_required
 from accounts.models import Store, User
+from core.exports import csv_response
 from customers.actions import log_data_access
 from customers.choices import PersonalDataField
 from followups.actions.batches import mark_batch_sent
@@ -28,7 +27,6 @@ from followups.forms import BatchForm, ShownBatchForm
 from followups.models import CareRule
 from followups.permissions import can_send_batch
 from followups.queries.batch import (
-    BatchMessage,
     batch_channels,
     batch_messages,
     batch_page,
@@ -102,10 +100,10 @@ def batch_export(request: StaffRequest, store: str, rule: str, nominal_on: str) 
         at=timezone.now(),
         reason=_("Export of messages: %(rule)s %(day)s") % {"rule": rule, "day": nominal_on},
     )
+    head = [_("Customer no."), _("Name"), _("Mobile"), _("Language"), _("Text")]
     rows = batch_messages([point for point, _customer in taken], rule=batch.rule)
-    response = StreamingHttpResponse(_lines(rows), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="messages-{store}-{rule}-{nominal_on}.csv"'
-    return response
+    lines = ([row.number, row.name, row.mobile, row.language, row.text] for row in rows)
+    return csv_response(f"messages-{store}-{rule}-{nominal_on}.csv", head, lines)
 
 
 @dataclass(frozen=True)
@@ -164,23 +162,3 @@ def _show(request: StaffRequest, batch: _Batch, form: BatchForm, *, status: int 
         "export_url": reverse("followups:batch_export", args=batch.address),
     }
     return render(request, "followups/batch_detail.html", context, status=status)
-
-
-class _Echo:
-    """Gives each written line back instead of keeping it: the file is never in memory as a whole."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _lines(rows: Iterator[BatchMessage]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield "\ufeff"  # spreadsheet programs read the file as UTF-8 with this mark only
-    yield writer.writerow([_("Customer no."), _("Name"), _("Mobile"), _("Language"), _("Text")])
-    for row in rows:
-        yield writer.writerow([row.number, _plain(row.name), row.mobile, row.language, _plain(row.text)])
-
-
-def _plain(text: str) -> str:
-    """A cell that begins like a formula is shown as text, never run."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

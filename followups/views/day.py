@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -18,8 +18,11 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.choices import Role
 from accounts.http import StaffRequest
 from accounts.models import Store, User
-from accounts.permissions import MANAGER_ROLES, can_see_jobs, can_work_tasks, has_role, memberships_of
+from accounts.permissions import MANAGER_ROLES, can_export, can_see_jobs, can_work_tasks, has_role, memberships_of
+from core.exports import csv_response
 from core.pages import render_page
+from customers.actions import log_data_access
+from customers.choices import PersonalDataField
 from followups.actions.assignments import CannotAssign, assign
 from followups.actions.leases import local_now
 from followups.filters import DUE_TODAY, POOL, Chip, DayFilters, Menu, chips_for, menus_for
@@ -28,6 +31,7 @@ from followups.models import TouchPoint
 from followups.permissions import can_assign, can_take_from_pool
 from followups.queries.ahead import ahead_of, ahead_page, birthdays_ahead
 from followups.queries.day import activity_of, batches_for, day_counts, day_page, team_loads, team_of, waiting_count
+from followups.queries.exports import day_head, day_lines
 from followups.querysets import QueueFilters, TouchPointQuerySet
 from followups.rules import local_time
 
@@ -47,7 +51,7 @@ def day(request: StaffRequest) -> HttpResponse:
     everything = TouchPoint.objects.for_queue(
         user, now=now, today=today, filters=QueueFilters(includes_pool=filters.queue.includes_pool)
     )
-    leads = filters.narrow(TouchPoint.objects.for_queue(user, now=now, today=today, filters=filters.queue), on=today)
+    leads = _own_leads(user, filters, now=now, today=today)
     menus = menus_for(filters)
     birthdays = birthdays_ahead(user, on=today, limit=BIRTHDAYS_SHOWN + 1)
     context = {
@@ -68,11 +72,25 @@ def day(request: StaffRequest) -> HttpResponse:
             "week": reverse("followups:day_ahead"),
         },
         "own_label": _("Mine"),
+        "export_url": _export_url(request, "followups:day_export") if can_export(user) else "",
         "shown_count": None,
         "pool_url": _address(request, pool="1") if can_take_from_pool(user) and not filters.queue.includes_pool else "",
         "today": today,
     }
     return render(request, "followups/day.html", context | _list_context(request, filters, menus))
+
+
+@require_POST
+def day_export(request: StaffRequest) -> StreamingHttpResponse:
+    """The list of the day, as its filters stand, as a file. Every customer in it is noted."""
+    user = request.user
+    if not (can_work_tasks(user) and can_export(user)):
+        raise PermissionDenied
+    now = timezone.now()
+    today = local_now(user, now).date()
+    filters = DayFilters.from_query(request.GET)
+    leads = _own_leads(user, filters, now=now, today=today)
+    return _export(request, leads, filters, today=today, now=now, name="my-day", with_owner=False)
 
 
 @require_safe
@@ -128,6 +146,7 @@ def team(request: StaffRequest) -> HttpResponse:
         "page": day_page(leads, on=today, after=request.GET.get("after", ""), sort=filters.sort),
         "filters": filters,
         "may_assign": can_assign(user, store.pk),
+        "export_url": _export_url(request, "followups:team_export") if can_export(user) else "",
         "shown_count": None,
         "today": today,
     }
@@ -172,6 +191,52 @@ def team_assign(request: StaffRequest) -> HttpResponse:
         )
         messages.success(request, words % {"count": count, "person": to or _("the pool")})
     return redirect(_back_to_team(request, store))
+
+
+@require_POST
+def team_export(request: StaffRequest) -> StreamingHttpResponse:
+    """The list of the team, as its filters stand, as a file. Every customer in it is noted."""
+    user = request.user
+    stores = [store for store in _stores_of(user) if can_export(user)]
+    if not stores:
+        raise PermissionDenied
+    store = _chosen_store(request, stores)
+    now = timezone.now()
+    today = local_time(now, store.time_zone).date()
+    filters = DayFilters.from_query(request.GET)
+    ready = _team_leads(user, store, now=now, today=today)
+    leads = filters.narrow(ready.matching(filters.queue, today=today), on=today)
+    return _export(request, leads, filters, today=today, now=now, name=f"team-{store.code}", with_owner=True)
+
+
+def _export(
+    request: StaffRequest,
+    leads: TouchPointQuerySet,
+    filters: DayFilters,
+    *,
+    today: date,
+    now: datetime,
+    name: str,
+    with_owner: bool,
+) -> StreamingHttpResponse:
+    log_data_access(
+        customers=leads.order_by().values_list("customer_id", flat=True).distinct(),
+        field=PersonalDataField.EXPORT,
+        by=request.user,
+        at=now,
+        reason=_("Export of the team's list") if with_owner else _("Export of the day's list"),
+    )
+    lines = list(day_lines(leads, on=today, sort=filters.sort, with_owner=with_owner))
+    return csv_response(f"{name}-{today.isoformat()}.csv", day_head(with_owner=with_owner), lines)
+
+
+def _export_url(request: StaffRequest, url_name: str) -> str:
+    query = _query(request).urlencode()
+    return f"{reverse(url_name)}?{query}" if query else reverse(url_name)
+
+
+def _own_leads(user: User, filters: DayFilters, *, now: datetime, today: date) -> TouchPointQuerySet:
+    return filters.narrow(TouchPoint.objects.for_queue(user, now=now, today=today, filters=filters.queue), on=today)
 
 
 def _start_elsewhere(user: User) -> HttpResponse:

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -13,14 +13,18 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import StaffRequest
-from accounts.permissions import can_work_tasks
+from accounts.permissions import can_export, can_work_tasks
+from core.exports import csv_response
 from core.pages import render_page
 from core.paging import keyset_page
+from customers.actions import log_data_access
+from customers.choices import PersonalDataField
 from followups.actions.batches import mark_handled
 from followups.actions.cards import CannotRecordContact
 from followups.actions.leases import local_now
 from followups.models import TouchPoint
-from followups.queries.desk import desk_kinds
+from followups.queries.desk import DeskKind, desk_kinds
+from followups.queries.exports import desk_head, desk_lines
 from followups.querysets import TouchPointQuerySet
 
 PAGE_SIZE = 50
@@ -31,19 +35,40 @@ def desk(request: StaffRequest) -> HttpResponse:
     """What waits at the desk of the person, one kind at a time or all, a page at a time."""
     points = _points(request)
     kinds = desk_kinds(points)
-    code = request.GET.get("rule", "")
-    chosen = next((kind for kind in kinds if kind.code == code), None)
+    chosen = _chosen(request, kinds)
     if chosen is not None:
         points = points.filter(rule__code=chosen.code)
     rows = points.select_related("rule", "customer", "vehicle__model", "assignee")
     context = {
         "kinds": kinds,
+        "may_export": can_export(request.user),
         "chosen": chosen,
         "count": chosen.count if chosen else sum(kind.count for kind in kinds),
         "last": points.order_by("-pk").values_list("pk", flat=True).first() if chosen else None,
         "page": keyset_page(rows, by=("closes_on", "pk"), after=request.GET.get("after", ""), size=PAGE_SIZE),
     }
     return render_page(request, "followups/desk.html", context)
+
+
+@require_POST
+def desk_export(request: StaffRequest) -> StreamingHttpResponse:
+    """The list that is shown, a kind or all, as a file: the due list of the month (PS0) above all. It is noted."""
+    points = _points(request)
+    if not can_export(request.user):
+        raise PermissionDenied
+    chosen = _chosen(request, desk_kinds(points))
+    if chosen is not None:
+        points = points.filter(rule__code=chosen.code)
+    now = timezone.now()
+    log_data_access(
+        customers=points.order_by().values_list("customer_id", flat=True).distinct(),
+        field=PersonalDataField.EXPORT,
+        by=request.user,
+        at=now,
+        reason=_("Export of a list: %(list)s") % {"list": chosen.name if chosen else _("Lists and forms")},
+    )
+    name = f"list-{chosen.code if chosen else 'all'}-{local_now(request.user, now).date().isoformat()}.csv"
+    return csv_response(name, desk_head(), list(desk_lines(points)))
 
 
 @require_POST
@@ -75,6 +100,11 @@ def _points(request: StaffRequest) -> TouchPointQuerySet:
     if not can_work_tasks(request.user):
         raise PermissionDenied
     return TouchPoint.objects.for_desk(request.user, today=local_now(request.user, timezone.now()).date())
+
+
+def _chosen(request: StaffRequest, kinds: list[DeskKind]) -> DeskKind | None:
+    code = request.GET.get("rule", "")
+    return next((kind for kind in kinds if kind.code == code), None)
 
 
 def _address(code: str) -> str:

@@ -58,7 +58,9 @@ def queue_start(request: StaffRequest) -> HttpResponse:
 @require_GET
 def queue_card_show(request: StaffRequest, customer: int) -> HttpResponse:
     """The card of a customer. Looking keeps nobody: the page asks for the lease itself, or by its button."""
-    return _show(request, _customer(request.user, customer))
+    found = _customer(request.user, customer)
+    _note_opened(request, found)
+    return _show(request, found)
 
 
 @require_POST
@@ -227,9 +229,15 @@ def _next(request: StaffRequest, saved: Saved) -> HttpResponse:
         )
         response["HX-Push-Url"] = _day_address(request)
         return response
+    _note_opened(request, customer)
     response = _show(request, customer, saved=saved)
     response["HX-Push-Url"] = _card_address(request, customer)
     return response
+
+
+def _note_opened(request: StaffRequest, customer: Customer) -> None:
+    """The card shows what the file does, so it is noted like that (domain §11.1)."""
+    log_data_access(customers=[customer.pk], field=PersonalDataField.FILE, by=request.user, at=timezone.now())
 
 
 def _show(

@@ -103,6 +103,7 @@ PAGES: dict[str, Page] = {
     "customers:customer_reveal": Page(
         customer, "405", "200 200 200 200 200 200 403 404 403 404 404", {"field": "mobile"}
     ),
+    "customers:access_list": Page(nothing, "403 403 403 403 403 200 200 200 200 403 403", "405"),
     "vehicles:vehicle_list": Page(nothing, LISTS, "405"),
     "vehicles:vehicle_detail": Page(vehicle, FILE, "405"),
     "vehicles:customer_cars": Page(customer, FILE, "405"),
@@ -116,6 +117,8 @@ PAGES: dict[str, Page] = {
     # The day and the team: who calls nobody is led to where their work is.
     "followups:day": Page(nothing, "200 200 200 200 200 200 302 302 302 200 200", "405"),
     "followups:day_ahead": Page(nothing, DESK, "405"),
+    "followups:day_export": Page(nothing, "405", "403 403 200 200 200 200 403 403 403 403 403"),
+    "followups:team_export": Page(nothing, "405", "403 403 403 200 200 200 403 403 403 403 403"),
     "followups:day_birthdays": Page(nothing, DESK, "405"),
     "followups:team": Page(nothing, "403 403 403 200 200 200 200 403 200 403 403", "405"),
     "followups:team_assign": Page(nothing, "405", "403 403 403 302 302 302 403 403 403 403 403"),
@@ -134,6 +137,7 @@ PAGES: dict[str, Page] = {
     "followups:batch_export": Page(batch, "405", "403 403 200 200 200 200 403 404 403 404 404", {"last": 1_000_000}),
     # Lists and internal forms
     "followups:desk": Page(nothing, DESK, "405"),
+    "followups:desk_export": Page(nothing, "405", "403 403 200 200 200 200 403 403 403 403 403"),
     "followups:desk_settle": Page(nothing, "405", DESK.replace("200", "302")),
     # Jobs
     "followups:job_list": Page(nothing, "403 403 403 200 200 200 200 200 200 403 403", "405"),

@@ -1,0 +1,129 @@
+"""Who looked at whom: every file opened is noted, and very many in an hour alarm the general manager (domain §10)."""
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.choices import Role
+from customers.choices import PersonalDataField
+from customers.models import PersonalDataAccess
+from customers.queries import busiest_readers
+from tests.factories import NOW, CustomerFactory, MembershipFactory
+
+pytestmark = pytest.mark.django_db
+
+LOG = "/customers/access/"
+
+
+@pytest.fixture(autouse=True)
+def _nine_in_the_morning(time_machine):
+    time_machine.move_to(NOW, tick=False)
+
+
+@pytest.fixture
+def customers(store):
+    return CustomerFactory.create_batch(51, store=store)
+
+
+def looked(by, customers, *, before=timedelta(), every=timedelta(), field=PersonalDataField.FILE):
+    """Note looks that end ``before`` now, one customer after the other."""
+    PersonalDataAccess.objects.bulk_create(
+        PersonalDataAccess(customer=customer, by=by, field=field, at=NOW - before - every * number)
+        for number, customer in enumerate(customers)
+    )
+
+
+def readers():
+    return [(reader.user_id, reader.count) for reader in busiest_readers(now=NOW)]
+
+
+def test_opening_a_file_is_noted(as_user, adviser, store):
+    customer = CustomerFactory(store=store)
+    as_user(adviser).get(customer.get_absolute_url())
+    access = PersonalDataAccess.objects.get()
+    assert (access.customer, access.by, access.field, access.at) == (customer, adviser, "file", NOW)
+
+
+def test_a_card_of_the_queue_is_noted_like_the_file(as_user, adviser, store):
+    customer = CustomerFactory(store=store)
+    as_user(adviser).get(f"/queue/{customer.pk}/")
+    assert PersonalDataAccess.objects.get().field == "file"
+
+
+def test_fifty_files_in_an_hour_are_no_alarm_and_fifty_one_are(adviser, customers):
+    looked(adviser, customers[:50], every=timedelta(minutes=1))
+    assert readers() == []
+    looked(adviser, customers[50:])
+    assert readers() == [(adviser.pk, 51)]
+
+
+def test_the_hour_may_begin_at_any_minute_but_has_sixty_of_them(adviser, customers):
+    looked(adviser, customers, before=timedelta(minutes=40), every=timedelta(seconds=71))
+    assert readers() == [(adviser.pk, 51)]
+    PersonalDataAccess.objects.all().delete()
+    looked(adviser, customers, before=timedelta(minutes=40), every=timedelta(seconds=73))
+    assert readers() == []
+
+
+def test_one_customer_looked_at_again_and_again_counts_once(adviser, customers):
+    looked(adviser, customers[:50], every=timedelta(minutes=1))
+    looked(adviser, customers[:1] * 60, every=timedelta(seconds=50))
+    assert readers() == []
+
+
+def test_an_export_of_many_rows_alarms_at_once_and_for_a_day(care_specialist, customers):
+    looked(care_specialist, customers, field=PersonalDataField.EXPORT, before=timedelta(hours=23))
+    assert readers() == [(care_specialist.pk, 51)]
+    assert busiest_readers(now=NOW + timedelta(hours=2)) == []
+
+
+def test_the_general_manager_and_the_group_are_alarmed_and_nobody_else(
+    as_user, adviser, general_manager, group_manager, manager, auditor, admin_user, other_store, customers
+):
+    other_manager = MembershipFactory(store=other_store, role=Role.GENERAL_MANAGER).user
+    looked(adviser, customers)
+    words = "赵扬 opened or took away the data of 51 customers in the hour before 2026-11-21 Sat 09:00."
+    warned = {
+        user: words in as_user(user).get("/care-plan/").text
+        for user in (general_manager, group_manager, manager, auditor, admin_user, other_manager, adviser)
+    }
+    assert [user for user, is_warned in warned.items() if is_warned] == [general_manager, group_manager]
+
+
+def test_the_alarm_leads_to_the_lines_behind_it(as_user, general_manager, adviser, second_adviser, customers):
+    looked(adviser, customers, every=timedelta(seconds=1))
+    looked(second_adviser, customers[:1])
+    client = as_user(general_manager)
+    assert f'href="{LOG}?person={adviser.pk}"' in client.get("/care-plan/").text
+    page = client.get(LOG, {"person": adviser.pk}).context["page"]
+    assert {line.by for line in page.rows} == {adviser}
+    assert (len(page.rows), page.has_next) == (50, True)
+
+
+def test_a_manager_reads_the_log_of_the_own_people_alone(as_user, general_manager, adviser, other_store_adviser):
+    own, other = CustomerFactory(store=adviser.memberships.get().store), CustomerFactory()
+    looked(adviser, [own])
+    looked(other_store_adviser, [other])
+    client = as_user(general_manager)
+    assert [line.customer for line in client.get(LOG).context["page"].rows] == [own]
+    assert [line.customer for line in client.get(LOG, {"person": other_store_adviser.pk}).context["page"].rows] == [own]
+
+
+def test_the_administrator_reads_the_log_without_a_way_to_the_customers(as_user, admin_user, auditor, adviser, store):
+    customer = CustomerFactory(store=store)
+    looked(adviser, [customer])
+    pages = {user: as_user(user).get(LOG).text for user in (admin_user, auditor)}
+    assert [customer.number in page for page in pages.values()] == [True, True]
+    assert [customer.get_absolute_url() in page for page in pages.values()] == [False, True]
+    assert [customer.name in page for page in pages.values()] == [False, False]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_log_costs_the_same_for_one_line_and_for_many(
+    as_user, general_manager, adviser, store, count, django_assert_num_queries
+):
+    looked(adviser, CustomerFactory.create_batch(count, store=store))
+    client = as_user(general_manager)
+    client.get(LOG)  # what the frame keeps in the cache
+    with django_assert_num_queries(4):
+        client.get(LOG)
