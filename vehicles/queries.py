@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from accounts.models import User
+from core.history import Edit, edits_of
+from customers.models import Customer
+from customers.rules import mask_mobile
 from vehicles.choices import OdometerFlag
 from vehicles.models import OdometerReading, Vehicle
 
@@ -128,3 +131,31 @@ def _round_up(km: int) -> int:
     """Return a round number of kilometres that is no less, for the top of an axis."""
     step = next(step for step in (2_000, 10_000, 20_000, 100_000, 1_000_000, 1_000_000_000) if km <= step * 10)
     return -(-km // step) * step
+
+
+# What people enter. Facts that are worked out (last visit, forecast …) change by themselves and tell nothing here.
+CUSTOMER_FIELDS = (
+    *("store", "kind", "status", "name", "salutation", "mobile", "is_mobile_wrong", "other_phone", "wechat", "email"),
+    *("id_number", "credit_code", "address_region", "address_detail", "language"),
+    *("birthday_calendar", "birthday_year", "birthday_month", "birthday_day", "is_birthday_leap_month"),
+    *("preferred_channel", "preferred_slot", "do_not_contact", "do_not_contact_reason", "refused_channels"),
+    *("source", "referrer", "sales_consultant", "service_adviser", "care_specialist"),
+    *("communication", "network", "referral_willingness", "tier", "note"),
+)
+VEHICLE_FIELDS = (
+    *("store", "owner", "status", "vin", "plate", "plate_kind", "model", "engine_no", "gearbox_no", "battery_code"),
+    *("energy", "use", "seats", "is_minivan", "body_colour", "interior_colour"),
+    *("purchase_on", "delivery_on", "registered_on", "inspection_valid_until"),
+)
+# As on the page: masked numbers, and of what needs a reason to be seen only that it changed.
+MASKS = {"mobile": mask_mobile, "other_phone": mask_mobile, "id_number": None, "address_detail": None}
+
+
+def changes_of_customer(customer: Customer, *, limit: int) -> list[Edit]:
+    """Return the latest changes of a customer's data and of the customer's cars, the newest first."""
+    cars = list(customer.vehicles.order_by("pk"))
+    edits = [
+        *edits_of(Customer, [customer], fields=CUSTOMER_FIELDS, masks=MASKS, limit=limit),
+        *edits_of(Vehicle, cars, fields=VEHICLE_FIELDS, masks={}, limit=limit),
+    ]
+    return sorted(edits, key=lambda edit: (edit.at, edit.event_id), reverse=True)[:limit]

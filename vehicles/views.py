@@ -13,12 +13,13 @@ from core.paging import capped_count, keyset_page
 from customers.models import Customer
 from vehicles.filters import SORTS, VehicleFilter
 from vehicles.models import Vehicle
-from vehicles.queries import odometer_chart
+from vehicles.queries import changes_of_customer, odometer_chart
 from vehicles.rules import age_band, has_right_check_digit
 
 PAGE_SIZE = 50
 # A taxi's log has thousands of lines; the page shows the latest.
 READINGS_SHOWN = 60
+CHANGES_IN_PANEL, CHANGES_ON_PAGE = 8, 200
 
 
 @require_GET
@@ -81,3 +82,13 @@ def customer_cars(request: StaffRequest, pk: int) -> HttpResponse:
     cars = sorted(vehicles, key=lambda vehicle: vehicle.status != "in_use")
     context = {"customer": customer, "cars": [(vehicle, _age_band(vehicle, on=on)) for vehicle in cars]}
     return render_page(request, "vehicles/customer_cars.html", context)
+
+
+@require_GET
+def customer_changes(request: StaffRequest, pk: int) -> HttpResponse:
+    """Who changed what in the data of a customer and the customer's cars: the latest, and on the page more of them."""
+    customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
+    shown = CHANGES_IN_PANEL if request.htmx else CHANGES_ON_PAGE
+    edits = changes_of_customer(customer, limit=shown + 1)
+    context = {"customer": customer, "edits": edits[:shown], "is_more": len(edits) > shown and bool(request.htmx)}
+    return render_page(request, "vehicles/customer_changes.html", context)

@@ -107,6 +107,7 @@ PAGES: dict[str, Page] = {
     "vehicles:vehicle_list": Page(nothing, LISTS, "405"),
     "vehicles:vehicle_detail": Page(vehicle, FILE, "405"),
     "vehicles:customer_cars": Page(customer, FILE, "405"),
+    "vehicles:customer_changes": Page(customer, FILE, "405"),
     "service:customer_orders": Page(customer, FILE, "405"),
     "service:vehicle_orders": Page(vehicle, FILE, "405"),
     "followups:search": Page(nothing, LISTS, "405"),
