@@ -118,20 +118,20 @@ def busiest_readers(*, now: datetime) -> list[Reader]:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            WITH look AS (
-                SELECT by_id, at, lag(at) OVER (PARTITION BY by_id, customer_id ORDER BY at, id) AS before
-                FROM customers_personaldataaccess
-                WHERE at > %s AND at <= %s
-            ), hour AS (
+            """SELECT DISTINCT ON (by_id) by_id, at, files
+            FROM (
                 SELECT by_id, at, count(*) OVER (
                     PARTITION BY by_id ORDER BY at RANGE BETWEEN interval '1 hour' PRECEDING AND CURRENT ROW
                 ) AS files
-                FROM look
+                FROM (
+                    SELECT by_id, at, lag(at) OVER (PARTITION BY by_id, customer_id ORDER BY at, id) AS before
+                    FROM customers_personaldataaccess
+                    WHERE at > %s AND at <= %s
+                ) AS look
                 WHERE before IS NULL OR before <= at - interval '1 hour'
-            )
-            SELECT DISTINCT ON (by_id) by_id, at, files FROM hour WHERE files > %s ORDER BY by_id, files DESC, at
-            """,
+            ) AS hour
+            WHERE files > %s
+            ORDER BY by_id, files DESC, at""",
             [now - ALARM_FOR, now, MOST_FILES_AN_HOUR],
         )
         found = [Reader(*row) for row in cursor.fetchall()]

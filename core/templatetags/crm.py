@@ -7,6 +7,7 @@ from typing import Any
 
 from django import template
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -97,6 +98,12 @@ def icon(name: str, label: str = "") -> SafeString:
             '<svg class="crm-icon" role="img" aria-label="{}"><use href="{}"></use></svg>', label, address
         )
     return format_html('<svg class="crm-icon" aria-hidden="true"><use href="{}"></use></svg>', address)
+
+
+@register.inclusion_tag("components/panel.html")
+def panel(url_name: str, pk: int, title: str) -> dict[str, str]:
+    """Return the part of a page that an upper app owns: the page names it by its URL and imports nothing."""
+    return {"url": reverse(url_name, args=[pk]), "title": title}
 
 
 @register.simple_tag(takes_context=True)

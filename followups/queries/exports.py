@@ -1,12 +1,13 @@
 """The lists of the day and of the desk as lines of a file: what the page shows, all pages of it (screens, "Feel")."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from customers.models import Customer
+from followups.models import TouchPoint
 from followups.queries.day import DayRow, day_page
 from followups.querysets import TouchPointQuerySet
 from vehicles.models import Vehicle
@@ -28,14 +29,20 @@ def day_head(*, with_owner: bool) -> list[str]:
     return [*head, _("Responsible")] if with_owner else head
 
 
-def day_lines(leads: TouchPointQuerySet, *, on: date, sort: str, with_owner: bool) -> Iterator[list[str]]:
-    """Yield a line a customer in the order of the list; ``leads`` as for ``day_page``. No phone numbers."""
+def all_day_rows(leads: TouchPointQuerySet, *, on: date, sort: str) -> list[DayRow]:
+    """Return the rows of every page of the day's list, in its order; ``leads`` as for ``day_page``."""
+    rows: list[DayRow] = []
     after, is_first = "", True
     while after or is_first:
         page = day_page(leads, on=on, after=after, sort=sort, size=CHUNK)
-        for row in page.rows:
-            yield _day_line(row, with_owner=with_owner)
+        rows += page.rows
         after, is_first = page.after, False
+    return rows
+
+
+def day_lines(rows: Iterable[DayRow], *, with_owner: bool) -> Iterator[list[str]]:
+    """Yield a line a customer. No phone numbers: the page does not show them."""
+    return (_day_line(row, with_owner=with_owner) for row in rows)
 
 
 def _day_line(row: DayRow, *, with_owner: bool) -> list[str]:
@@ -57,10 +64,9 @@ def desk_head() -> list[str]:
     return [*_who_head(), "VIN", _("What"), _("Due"), _("Next service"), _("Mileage"), _("Whose")]
 
 
-def desk_lines(points: TouchPointQuerySet) -> Iterator[list[str]]:
-    """Yield a line a touch point of lists and internal forms, in the order of the page."""
-    rows = points.select_related("rule", "customer", "vehicle__model", "assignee").order_by("closes_on", "pk")
-    for point in rows.iterator(chunk_size=CHUNK):
+def desk_lines(points: Iterable[TouchPoint]) -> Iterator[list[str]]:
+    """Yield a line a touch point of lists and internal forms; what the page shows of each must have been fetched."""
+    for point in points:
         car = point.vehicle
         yield [
             *_who(point.customer, car),

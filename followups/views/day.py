@@ -31,7 +31,7 @@ from followups.models import TouchPoint
 from followups.permissions import can_assign, can_take_from_pool
 from followups.queries.ahead import ahead_of, ahead_page, birthdays_ahead
 from followups.queries.day import activity_of, batches_for, day_counts, day_page, team_loads, team_of, waiting_count
-from followups.queries.exports import day_head, day_lines
+from followups.queries.exports import all_day_rows, day_head, day_lines
 from followups.querysets import QueueFilters, TouchPointQuerySet
 from followups.rules import local_time
 
@@ -219,14 +219,16 @@ def _export(
     name: str,
     with_owner: bool,
 ) -> StreamingHttpResponse:
+    rows = all_day_rows(leads, on=today, sort=filters.sort)
+    # What is noted is the very list that goes out.
     log_data_access(
-        customers=leads.order_by().values_list("customer_id", flat=True).distinct(),
+        customers=[row.customer.pk for row in rows],
         field=PersonalDataField.EXPORT,
         by=request.user,
         at=now,
         reason=_("Export of the team's list") if with_owner else _("Export of the day's list"),
     )
-    lines = list(day_lines(leads, on=today, sort=filters.sort, with_owner=with_owner))
+    lines = list(day_lines(rows, with_owner=with_owner))
     return csv_response(f"{name}-{today.isoformat()}.csv", day_head(with_owner=with_owner), lines)
 
 

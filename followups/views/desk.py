@@ -60,15 +60,17 @@ def desk_export(request: StaffRequest) -> StreamingHttpResponse:
     if chosen is not None:
         points = points.filter(rule__code=chosen.code)
     now = timezone.now()
+    found = list(points.select_related("rule", "customer", "vehicle__model", "assignee").order_by("closes_on", "pk"))
+    # What is noted is the very list that goes out.
     log_data_access(
-        customers=points.order_by().values_list("customer_id", flat=True).distinct(),
+        customers=sorted({point.customer_id for point in found}),
         field=PersonalDataField.EXPORT,
         by=request.user,
         at=now,
         reason=_("Export of a list: %(list)s") % {"list": chosen.name if chosen else _("Lists and forms")},
     )
     name = f"list-{chosen.code if chosen else 'all'}-{local_now(request.user, now).date().isoformat()}.csv"
-    return csv_response(name, desk_head(), list(desk_lines(points)))
+    return csv_response(name, desk_head(), list(desk_lines(found)))
 
 
 @require_POST
