@@ -79,8 +79,8 @@ PLACES = (
         pages=("followups:job",),
     ),
     Place("followups:rule_list", _("Care plan"), "card-checklist", "p", "see_care_plan", 3, pages=("followups:rule",)),
-    Place("customers:access_list", _("Audit log"), "shield-lock", "a", "see_audit_log", 3, pages=("customers:access",)),
     Place("followups:calendar", _("Holidays"), "calendar3", "h", "see_care_plan", 3, pages=("followups:calendar",)),
+    Place("customers:access_list", _("Audit log"), "shield-lock", "a", "see_audit_log", 3, pages=("customers:access",)),
 )
 
 
