@@ -89,14 +89,32 @@ def plain_name(name: str) -> str:
     return re.sub(r"[\s·•・.]", "", unicodedata.normalize("NFKC", name)).casefold()
 
 
+class IdSet:
+    """A set of ids with a bit for each: those of one import lie close together, and there may be a million."""
+
+    _BLOCK = 1 << 16
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, bytearray] = {}
+
+    def add(self, pk: int) -> None:
+        """Add an id."""
+        block, bit = divmod(pk, self._BLOCK)
+        self._blocks.setdefault(block, bytearray(self._BLOCK // 8))[bit >> 3] |= 1 << (bit & 7)
+
+    def __contains__(self, pk: int) -> bool:
+        block, bit = divmod(pk, self._BLOCK)
+        return block in self._blocks and bool(self._blocks[block][bit >> 3] >> (bit & 7) & 1)
+
+
 @dataclass
 class Memory:
-    """What an import remembers from batch to batch: the ids it has met, a few bytes a row."""
+    """What an import remembers from batch to batch: the ids it has met, a bit or two a row."""
 
-    seen_customers: set[int] = field(default_factory=set)
-    seen_vehicles: set[int] = field(default_factory=set)
-    counted_customers: set[int] = field(default_factory=set)
-    counted_vehicles: set[int] = field(default_factory=set)
+    seen_customers: IdSet = field(default_factory=IdSet)
+    seen_vehicles: IdSet = field(default_factory=IdSet)
+    counted_customers: IdSet = field(default_factory=IdSet)
+    counted_vehicles: IdSet = field(default_factory=IdSet)
     aliases: dict[str, int] = field(default_factory=dict)
     models: dict[CatalogueKey, CarModel] = field(default_factory=dict)
 

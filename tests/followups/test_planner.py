@@ -334,6 +334,13 @@ def test_the_owner_gets_the_task_and_the_pool_when_the_owner_is_away(store, cons
     assert rows("assignee", "status") == [(None, "open")]
 
 
+def test_people_of_the_group_who_have_no_store_do_not_stand_in_the_way(group_manager):
+    only("M3k")
+    car(delivery=date(2026, 8, 23))
+    plan_care(on=MONDAY)
+    assert rows("assignee", "status") == [(None, "open")]
+
+
 def test_the_post_service_call_is_never_made_by_the_receiving_adviser(store, care_specialist):
     only("PV")
     owner = CustomerFactory(store=store, entered_on=ENTERED, care_specialist=care_specialist)

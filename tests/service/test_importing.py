@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from accounts.models import Store
 from customers.choices import BirthdayCalendar, CustomerKind, Tier
 from customers.rules import is_credit_code
+from service.importing.batch import IdSet
 from service.importing.cells import EXCEL_DAY_ZERO, UnreadableCell, date_of, number_text_of, text_of, whole_number_of
 from service.importing.columns import field_of, known_columns, map_columns
 from service.importing.reading import Row, UnusableFile, encoding_of, read_table
@@ -25,6 +26,14 @@ from vehicles.choices import Energy, PlateKind, PolicyKind, Use
 def _english():
     with translation.override("en"):
         yield
+
+
+@given(ids=st.sets(st.integers(0, 200_000), max_size=50), others=st.sets(st.integers(0, 200_000), max_size=50))
+def test_a_set_of_ids_holds_what_was_added_and_nothing_else(ids, others):
+    held = IdSet()
+    for pk in ids:
+        held.add(pk)
+    assert {pk for pk in ids | others if pk in held} == ids
 
 
 # --- Cells --------------------------------------------------------------------------------------------------------
