@@ -18,8 +18,8 @@ def make_work_tables(scope: Scope) -> None:
         " PRIMARY KEY (user_id, store_id)) ON COMMIT DELETE ROWS;"
         "TRUNCATE care_changed, care_affected, care_at_work"
     ).run()
-    at_work = Membership.objects.at_work(on=scope.on).filter(store__in=scope.store_ids)  # the group's have no store
-    staff = compiled(at_work.order_by().values("user_id", "store_id").distinct())
+    of_stores = Membership.objects.at_work(on=scope.on).filter(store__isnull=False)
+    staff = compiled(of_stores.order_by().values("user_id", "store_id").distinct())
     Sql(f"INSERT INTO care_at_work {staff.text}", staff.params).run()
 
 
