@@ -11,11 +11,11 @@ from django.db import connection
 from django.db.models import Max, QuerySet
 
 from accounts.models import Membership, User
-from accounts.permissions import audit_store_ids
+from accounts.permissions import audit_store_ids, sees_masked_only
 from customers.choices import Lifecycle
 from customers.models import Customer, PersonalDataAccess
 from customers.querysets import CustomerQuerySet
-from customers.rules import lifecycle_stage
+from customers.rules import lifecycle_stage, shown_digits_pattern
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 # So many candidates are ranked; the best of them are shown.
@@ -27,11 +27,12 @@ def find_customers(user: User, text: str, *, limit: int) -> list[Customer]:
     """Return the customers whom a user may see and who are meant by a few characters, most likely first (screens S3).
 
     Names by characters, full pinyin or initials (王小明, wangxiaoming, wxm); mobiles by three or more of their digits
-    anywhere; customer numbers by their beginning. Each way is a query of its own over its own index, joined by their
+    anywhere, but by no more than the mask shows for somebody who never sees a number in clear; customer numbers by their
+    beginning. Each way is a query of its own over its own index, joined by their
     ids: one filter with OR would read the whole table (limits §2).
     """
     wanted = re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)).lower()
-    ways = list(_ways(Customer.objects.visible_to(user), wanted))
+    ways = list(_ways(Customer.objects.visible_to(user), wanted, is_masked=sees_masked_only(user)))
     if not ways:
         return []
     newest = [way.order_by("-pk").values_list("pk", flat=True)[:CANDIDATES] for way in ways]
@@ -41,7 +42,7 @@ def find_customers(user: User, text: str, *, limit: int) -> list[Customer]:
     return sorted(found, key=lambda customer: _distance(customer, wanted))[:limit]
 
 
-def _ways(visible: CustomerQuerySet, wanted: str) -> Sequence[QuerySet[Customer]]:
+def _ways(visible: CustomerQuerySet, wanted: str, *, is_masked: bool) -> Sequence[QuerySet[Customer]]:
     ways: list[QuerySet[Customer]] = []
     if HAN.search(wanted):
         grams = [wanted] if len(wanted) == 1 else ["".join(pair) for pair in pairwise(wanted)]
@@ -50,6 +51,9 @@ def _ways(visible: CustomerQuerySet, wanted: str) -> Sequence[QuerySet[Customer]
         ways.append(by_name.filter(name__icontains=wanted) if len(wanted) > 2 else by_name)
         return ways
     if wanted.isdecimal():
+        if is_masked:
+            shown = shown_digits_pattern(wanted)
+            return [visible.filter(mobile__regex=shown)] if shown else []
         if len(wanted) >= SHORTEST_NUMBER:
             ways.append(visible.filter(mobile__contains=wanted))
         return ways

@@ -37,6 +37,17 @@ def mask_mobile(number: str) -> str:
     return f"{number[:3]} **** {number[-4:]}"
 
 
+def shown_digits_pattern(digits: str) -> str:
+    """Return the pattern of the numbers whose mask shows just these digits, or "" when no mask shows so many.
+
+    ``mask_mobile`` leaves the last four of a number, or the first three with them. Whoever sees numbers masked is found
+    somebody by these alone: a search for any other digits would tell the hidden ones one by one.
+    """
+    if len(digits) == 4:
+        return f"^.{{4,}}{digits}$"
+    return f"^{digits[:3]}.+{digits[3:]}$" if len(digits) == 7 else ""
+
+
 @dataclass(frozen=True)
 class NameSearchTerms:
     """What a name is found by: full pinyin, initials, and its one- and two-character pieces."""

@@ -53,6 +53,20 @@ def test_a_customer_is_not_found_by(client, customer, text):
     assert client.get(SEARCH, {"q": text}).context["customers"] == []
 
 
+@pytest.mark.parametrize("who", ["auditor", "group_manager"])
+def test_who_sees_numbers_masked_finds_by_the_digits_on_the_screen_alone(request, as_user, customer, who):
+    client = as_user(request.getfixturevalue(who))
+    shown = ["5678", "1385678"]
+    hidden = ["138", "1381", "13812", "1234", "678", "345678", "12345678", "13812345678", "1381234"]
+    found = {text: client.get(SEARCH, {"q": text}).context["customers"] for text in [*shown, *hidden]}
+    assert [text for text, customers in found.items() if customers] == shown
+
+
+def test_a_number_too_short_for_its_mask_is_not_told_by_the_search(as_user, auditor, store):
+    CustomerFactory(store=store, mobile="3385678")
+    assert as_user(auditor).get(SEARCH, {"q": "5678"}).context["customers"] == []
+
+
 def test_characters_must_stand_in_a_row(client, store):
     CustomerFactory(store=store, name="小明小王明")
     assert client.get(SEARCH, {"q": "王明小"}).context["customers"] == []
