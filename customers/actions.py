@@ -213,6 +213,7 @@ def log_data_access(
 REVEALABLE = {
     PersonalDataField.MOBILE: "mobile",
     PersonalDataField.OTHER_PHONE: "other_phone",
+    PersonalDataField.WECHAT: "wechat",
     PersonalDataField.ID_NUMBER: "id_number",
     PersonalDataField.ADDRESS: "address_detail",
 }

@@ -104,6 +104,7 @@ class PersonalDataField(models.TextChoices):
 
     MOBILE = "mobile", _("Mobile")
     OTHER_PHONE = "other_phone", _("Other phone")
+    WECHAT = "wechat", _("WeChat")
     ID_NUMBER = "id_number", _("ID number")
     ADDRESS = "address", _("Home address")
     FILE = "file", _("Customer file")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.choices import BirthdayCalendar, DoNotContact
 from customers.models import Customer
-from customers.rules import is_email, is_mobile, is_phone, is_wechat, mask_mobile, normalise_mobile, normalise_phone
+from customers.rules import is_email, is_mobile, is_phone, is_wechat, normalise_mobile, normalise_phone
 
 OLDEST_BIRTH_YEAR = 1900
 DAYS_OF_MONTH = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
@@ -21,14 +21,12 @@ LUNAR_DAYS = 30
 class CustomerForm(forms.ModelForm):
     """The basic data of a customer and how they want to be contacted.
 
-    Phone numbers are shown masked beside an empty field: a form that opens must not show what every look at is logged
-    for. ``changes`` gives the values to save; an empty number field is none.
+    Phone numbers, and a WeChat ID that is one, are shown masked beside an empty field: a form that opens must not show
+    what every look at is logged for. ``changes`` gives the values to save; an empty number field is none.
 
     The form carries what it showed: what somebody else changed while it was open (a customer who wants no more calls)
     is not put back by a form that did not touch it.
     """
-
-    MASKED = ("mobile", "other_phone")
 
     class Meta:
         model = Customer
@@ -66,12 +64,15 @@ class CustomerForm(forms.ModelForm):
         for name, field in self.fields.items():
             # Whether the mobile is wrong belongs to the number on file, not to the one that was shown.
             field.show_hidden_initial = name != "is_mobile_wrong"
-        for name in self.MASKED:
-            now = mask_mobile(getattr(self.instance, name))
+        now = {"mobile": self.instance.masked_mobile, "other_phone": self.instance.masked_other_phone}
+        if self.instance.is_wechat_a_number:
+            now["wechat"] = self.instance.masked_wechat
+        self.masked = frozenset(now)
+        for name, shown in now.items():
             self.initial[name] = ""
             self.fields[name].required = False
-            if now:
-                self.fields[name].help_text = _("Now %(number)s. Leave empty to keep it.") % {"number": now}
+            if shown:
+                self.fields[name].help_text = _("Now %(number)s. Leave empty to keep it.") % {"number": shown}
         self.helper = FormHelper()
         self.helper.layout = Layout(
             Fieldset(
@@ -159,4 +160,4 @@ class CustomerForm(forms.ModelForm):
         A new mobile is right unless the very same form says that it is wrong.
         """
         values = {name: self.cleaned_data[name] for name in self.changed_data if name in self.cleaned_data}
-        return {name: value for name, value in values.items() if not (name in self.MASKED and not value)}
+        return {name: value for name, value in values.items() if not (name in self.masked and not value)}

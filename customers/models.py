@@ -28,7 +28,7 @@ from customers.choices import (
     TimeSlot,
 )
 from customers.querysets import CustomerQuerySet
-from customers.rules import mask_mobile
+from customers.rules import mask_mobile, mask_wechat
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -207,6 +207,16 @@ class Customer(ChangeStamped):
     def masked_other_phone(self) -> str:
         """The other phone as shown by default."""
         return mask_mobile(self.other_phone)
+
+    @property
+    def masked_wechat(self) -> str:
+        """The WeChat ID as shown by default: masked when it is a phone number."""
+        return mask_wechat(self.wechat)
+
+    @property
+    def is_wechat_a_number(self) -> bool:
+        """Whether the WeChat ID tells a phone number, so that every look at it is noted."""
+        return self.masked_wechat != self.wechat
 
     @property
     def is_rated(self) -> bool:

@@ -27,9 +27,9 @@ def find_customers(user: User, text: str, *, limit: int) -> list[Customer]:
     """Return the customers whom a user may see and who are meant by a few characters, most likely first (screens S3).
 
     Names by characters, full pinyin or initials (王小明, wangxiaoming, wxm); mobiles by three or more of their digits
-    anywhere, but by no more than the mask shows for somebody who never sees a number in clear; customer numbers by their
-    beginning. Each way is a query of its own over its own index, joined by their
-    ids: one filter with OR would read the whole table (limits §2).
+    anywhere, but by what the mask shows for somebody who never sees a number in clear; customer numbers by their
+    beginning. Each way is a query of its own over its own index, joined by their ids: one filter with OR would read the
+    whole table (limits §2).
     """
     wanted = re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)).lower()
     ways = list(_ways(Customer.objects.visible_to(user), wanted, is_masked=sees_masked_only(user)))

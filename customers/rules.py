@@ -48,6 +48,31 @@ def shown_digits_pattern(digits: str) -> str:
     return f"^{digits[:3]}.+{digits[3:]}$" if len(digits) == 7 else ""
 
 
+def mask_wechat(name: str) -> str:
+    """Return a WeChat ID with the phone number hidden that it is, or that it contains.
+
+    Many people are found by their mobile; other WeChat IDs begin with a letter.
+    """
+    if name and not name[0].isalpha():
+        return mask_mobile(name)
+    return MOBILE.sub(lambda found: mask_mobile(found[0]), name)
+
+
+def mask_account(name: str) -> str:
+    """Return an e-mail address or WeChat ID of which only the first character and the domain are left."""
+    local, at, domain = name.partition("@")
+    return f"{local[:1]}***{at}{domain}" if local else ""
+
+
+# Seven digits and more, also in groups; an ISO date is none.
+_NUMBER = re.compile(r"(?<!\d)(?!(?:19|20)\d\d-\d\d-\d\d(?!\d))\d(?:[ \-]?\d){6,}")
+
+
+def mask_numbers(text: str) -> str:
+    """Return a text in which every number long enough to be a phone, an ID or an account is ``****``."""
+    return _NUMBER.sub("****", text)
+
+
 @dataclass(frozen=True)
 class NameSearchTerms:
     """What a name is found by: full pinyin, initials, and its one- and two-character pieces."""

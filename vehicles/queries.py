@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from accounts.models import User
-from core.history import Edit, edits_of
+from core.history import Edit, Masks, edits_of
 from customers.models import Customer
-from customers.rules import mask_mobile
+from customers.rules import mask_account, mask_mobile, mask_numbers, mask_wechat
 from vehicles.choices import OdometerFlag
 from vehicles.models import OdometerReading, Vehicle
 
@@ -148,14 +148,35 @@ VEHICLE_FIELDS = (
     *("purchase_on", "delivery_on", "registered_on", "inspection_valid_until"),
 )
 # As on the page: masked numbers, and of what needs a reason to be seen only that it changed.
-MASKS = {"mobile": mask_mobile, "other_phone": mask_mobile, "id_number": None, "address_detail": None}
+MASKS: Masks = {
+    "mobile": mask_mobile,
+    "other_phone": mask_mobile,
+    "wechat": mask_wechat,
+    "id_number": None,
+    "address_detail": None,
+}
+# For those who never see a number in clear, none of what a person is reached or known by.
+ALL_MASKED: Masks = {
+    **MASKS,
+    "wechat": mask_account,
+    "email": mask_account,
+    "note": mask_numbers,
+    "do_not_contact_reason": mask_numbers,
+    "birthday_year": None,
+    "birthday_month": None,
+    "birthday_day": None,
+}
 
 
-def changes_of_customer(customer: Customer, *, limit: int) -> list[Edit]:
-    """Return the latest changes of a customer's data and of the customer's cars, the newest first."""
+def changes_of_customer(customer: Customer, *, limit: int, is_masked: bool = False) -> list[Edit]:
+    """Return the latest changes of a customer's data and of the customer's cars, the newest first.
+
+    ``is_masked`` hides what auditors and the group never see in clear (domain §10).
+    """
+    masks = ALL_MASKED if is_masked else MASKS
     cars = list(customer.vehicles.order_by("pk"))
     edits = [
-        *edits_of(Customer, [customer], fields=CUSTOMER_FIELDS, masks=MASKS, limit=limit),
+        *edits_of(Customer, [customer], fields=CUSTOMER_FIELDS, masks=masks, limit=limit),
         *edits_of(Vehicle, cars, fields=VEHICLE_FIELDS, masks={}, limit=limit),
     ]
     return sorted(edits, key=lambda edit: (edit.at, edit.event_id), reverse=True)[:limit]

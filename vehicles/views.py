@@ -10,7 +10,9 @@ from accounts.clock import today_of
 from accounts.http import StaffRequest, customer_data_required
 from core.pages import render_page
 from core.paging import capped_count, keyset_page
+from customers.choices import PersonalDataField
 from customers.models import Customer
+from customers.permissions import can_reveal
 from vehicles.filters import SORTS, VehicleFilter
 from vehicles.models import Vehicle
 from vehicles.queries import changes_of_customer, odometer_chart
@@ -89,6 +91,7 @@ def customer_changes(request: StaffRequest, pk: int) -> HttpResponse:
     """Who changed what in the data of a customer and the customer's cars: the latest, and on the page more of them."""
     customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
     shown = CHANGES_IN_PANEL if request.htmx else CHANGES_ON_PAGE
-    edits = changes_of_customer(customer, limit=shown + 1)
+    is_masked = not can_reveal(request.user, customer, PersonalDataField.MOBILE)
+    edits = changes_of_customer(customer, limit=shown + 1, is_masked=is_masked)
     context = {"customer": customer, "edits": edits[:shown], "is_more": len(edits) > shown and bool(request.htmx)}
     return render_page(request, "vehicles/customer_changes.html", context)

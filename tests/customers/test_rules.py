@@ -17,6 +17,9 @@ from customers.rules import (
     is_phone,
     is_resident_id,
     is_wechat,
+    mask_account,
+    mask_numbers,
+    mask_wechat,
     normalise_id_number,
     normalise_mobile,
     normalise_phone,
@@ -202,3 +205,36 @@ def test_the_phones_of_real_dealers_can_nearly_all_be_dialled():
     undialled = [phone for phone in phones if not is_phone(normalise_phone(phone))]
     assert len(phones) == 134
     assert undialled == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("13812345678", "138 **** 5678"),
+        ("0543-3388888", "054 **** 8888"),
+        ("wx13812345678", "wx138 **** 5678"),
+        ("wang_xm2026", "wang_xm2026"),
+        ("", ""),
+    ],
+)
+def test_a_wechat_id_that_is_a_number_is_masked_like_one(text, shown):
+    assert mask_wechat(text) == shown
+
+
+@pytest.mark.parametrize(("text", "shown"), [("wang@example.com", "w***@example.com"), ("wang_xm", "w***"), ("", "")])
+def test_of_an_account_the_first_character_and_the_domain_are_left(text, shown):
+    assert mask_account(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("换号13812345678了", "换号****了"),
+        ("138 1234 5678 / 0543-3388888", "**** / ****"),
+        ("身份证11010519491231002X", "身份证****X"),
+        ("2026-11-21 来过，12345公里", "2026-11-21 来过，12345公里"),
+        ("１３８１２３４５６７８", "****"),
+    ],
+)
+def test_long_numbers_in_a_note_are_masked_and_days_are_not(text, shown):
+    assert mask_numbers(text) == shown

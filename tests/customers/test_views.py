@@ -2,7 +2,7 @@ import pytest
 from django.urls import reverse
 
 from customers.models import Customer, PersonalDataAccess
-from tests.factories import CustomerFactory, VehicleFactory
+from tests.factories import ContactLogFactory, CustomerFactory, NextStepFactory, VehicleFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -127,6 +127,47 @@ def test_the_file_masks_what_is_personal(as_user, adviser, store):
     assert "13812345678" not in page
     assert "11010519491231002X" not in page
     assert "渤海十八路" not in page
+
+
+def test_a_wechat_id_that_is_the_mobile_is_masked_on_every_page_and_a_look_is_logged(as_user, care_specialist, store):
+    customer = CustomerFactory(store=store, mobile="13812345678", wechat="13812345678")
+    client = as_user(care_specialist)
+    pages = [_file(customer), _edit(customer), reverse("vehicles:customer_changes", args=[customer.pk])]
+    Customer.objects.filter(pk=customer.pk).update(wechat="13812345679")
+    assert [page for page in pages if "1381234567" in client.get(page).text] == []
+    PersonalDataAccess.objects.all().delete()
+    assert "13812345679" in client.post(_reveal(customer), {"field": "wechat"}).text
+    assert PersonalDataAccess.objects.get().field == "wechat"
+
+
+def test_the_form_keeps_a_masked_wechat_id_and_empties_another(as_user, care_specialist, store):
+    for wechat, kept in (("13812345678", "13812345678"), ("wang_xm", "")):
+        customer = CustomerFactory(store=store, mobile="13812345678", wechat=wechat)
+        shown = {"initial-wechat": "" if kept else wechat}
+        assert as_user(care_specialist).post(_edit(customer), _input(wechat="", **shown)).status_code == 302
+        customer.refresh_from_db()
+        assert customer.wechat == kept
+
+
+@pytest.mark.parametrize(
+    ("person", "is_masked"), [("auditor", True), ("group_manager", True), ("care_specialist", False)]
+)
+def test_who_never_sees_clear_reads_no_address_number_or_birthday(as_user, request, store, person, is_masked):
+    customer = CustomerFactory(store=store, mobile="13812345678", note="旧", do_not_contact="marketing")
+    words = {"email": "wang@example.com", "wechat": "wang_xm", "note": "家里电话13987654321"}
+    secrets = [*words.values(), "08-17", "13700001111"]
+    Customer.objects.filter(pk=customer.pk).update(
+        **words, birthday_month=8, birthday_day=17, do_not_contact_reason="别打13700001111"
+    )
+    ContactLogFactory(customer=customer, note="改打13987654322")
+    NextStepFactory(customer=customer, detail="朋友 13987654323")
+    client = as_user(request.getfixturevalue(person))
+    names = ["vehicles:customer_changes", "followups:customer_contacts", "followups:customer_next_steps"]
+    pages = [client.get(_file(customer)).text, client.get(f"/queue/{customer.pk}/").text]
+    pages += [client.get(reverse(name, args=[customer.pk])).text for name in names]
+    text = "".join(pages)
+    secrets += ["13987654322", "13987654323"]
+    assert [secret for secret in secrets if secret in text] == ([] if is_masked else secrets)
 
 
 def test_a_mobile_is_shown_on_asking_and_the_look_is_logged(as_user, adviser, store):
