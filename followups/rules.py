@@ -217,6 +217,7 @@ class LivePoint:
     nominal_on: date
     closes_on: date
     trigger: str
+    opens_on: date = date.min
     care_class: str = CareClass.SERVICE
     handling: str = Handling.CONTACT
     channels: tuple[str, ...] = (Channel.PHONE,)
@@ -245,9 +246,20 @@ class LivePoint:
         """Return the point, ended by the contact."""
         return replace(self, status=status, reason=reason, closed_on=on, lead_id=None, not_before=None, is_settled=True)
 
+    def is_due(self, now: datetime) -> bool:
+        """Tell whether it can be worked off at a moment: the window has opened, and nothing is waited for."""
+        return self.opens_on <= now.date() and (self.not_before is None or self.not_before <= now)
+
+    def coming_at(self, at: datetime) -> "LivePoint":
+        """Return the point, kept out of sight until just that local time; its window is held open to that day."""
+        return replace(self, not_before=at, closes_on=max(self.closes_on, at.date()))
+
     def waiting(self, until: datetime) -> "LivePoint":
-        """Return the point, kept out of sight until a local time; its window is held open to that day."""
-        return replace(self, not_before=until, closes_on=max(self.closes_on, until.date()))
+        """Return the point, kept out of sight at least until a local time.
+
+        A time that was agreed for later stands: it is not given up for a call about something else.
+        """
+        return self.coming_at(until if self.not_before is None else max(self.not_before, until))
 
 
 @dataclass(frozen=True)
@@ -272,6 +284,13 @@ class Happened:
     def on(self) -> date:
         return self.now.date()
 
+    def was_about(self, point: LivePoint) -> bool:
+        """Tell whether a point was spoken about: ticked, and its window has opened.
+
+        The night moves the window of a forecast that changed; a card that was opened before still shows it.
+        """
+        return point.id in self.ticked and point.opens_on <= self.on
+
     @property
     def next_morning(self) -> datetime:
         """The start of calls on the next working day."""
@@ -287,24 +306,27 @@ def settle(points: Sequence[LivePoint], happened: Happened) -> list[LivePoint]:
     after = [_after_outcome(point, happened) for point in points]
     after = [_after_consequences(point, happened) for point in after]
     after = [_rested(point, happened) for point in after]
-    return regroup(points, after, on=happened.on)
+    return regroup(points, after, now=happened.now)
 
 
 def _after_outcome(point: LivePoint, happened: Happened) -> LivePoint:
     """Return what the outcome itself makes of a point; ticks decide, save where the person could not be spoken to."""
     ending = OUTCOMES[happened.outcome].ending
-    is_ticked = point.id in happened.ticked
+    is_ticked = happened.was_about(point)
     if ending is Ending.DONE:
         return _after_talk(point, happened, is_ticked=is_ticked)
     if ending is Ending.REFUSED:
         return _after_refusal(point, happened, is_ticked=is_ticked)
-    if point.handling != Handling.CONTACT:
+    if point.handling != Handling.CONTACT or point.opens_on > happened.on:
         return point
     if ending is Ending.SENT:
         return _after_message(point, happened) if is_ticked else point
     if ending is Ending.RETRIED:
         return _after_attempt(point, happened, is_ticked=is_ticked)
-    return point.waiting(until) if (until := _waits_until(happened)) else point
+    until = _waits_until(happened)
+    if until is None:
+        return point
+    return point.coming_at(until) if ending is Ending.POSTPONED and is_ticked else point.waiting(until)
 
 
 def _waits_until(happened: Happened) -> datetime | None:
@@ -362,8 +384,9 @@ def _after_message(point: LivePoint, happened: Happened) -> LivePoint:
 
 
 def _after_attempt(point: LivePoint, happened: Happened, *, is_ticked: bool) -> LivePoint:
-    if not is_ticked:
-        # Nobody answered: what was left out now is not tried again in the same minute either.
+    if not is_ticked or not point.is_due(happened.now):
+        # Nobody answered: what was left out now is not tried again in the same minute either. What waits for another
+        # time has not been tried for.
         return point.waiting(retry_at(happened.now, 1, happened.channel, happened.calendar))
     point = replace(point, attempts=point.attempts + 1)
     if point.attempts < happened.max_attempts:
@@ -384,10 +407,12 @@ def _after_consequences(point: LivePoint, happened: Happened) -> LivePoint:
         return point
     if reason := blocked_by(point, happened.do_not_contact):
         return point.ended(happened.on, TouchPointStatus.SUPPRESSED, reason)
-    if point.id in happened.ticked:
+    if happened.was_about(point):
         return point
-    if happened.complaint in (Severity.ESCALATED, Severity.MAJOR) and (
-        point.care_class == CareClass.MARKETING or point.is_held_by_complaint
+    if (
+        point.opens_on <= happened.on
+        and happened.complaint in (Severity.ESCALATED, Severity.MAJOR)
+        and (point.care_class == CareClass.MARKETING or point.is_held_by_complaint)
     ):
         return point.ended(happened.on, TouchPointStatus.SUPPRESSED, Reason.OPEN_COMPLAINT)
     if OUTCOMES[happened.outcome].is_effective and is_covered(point, on=happened.on):
@@ -414,7 +439,7 @@ def _rested(point: LivePoint, happened: Happened) -> LivePoint:
     """
     rule = OUTCOMES[happened.outcome]
     is_put_off = rule.is_proactive and point.is_live and point.handling == Handling.CONTACT
-    if not is_put_off or point.priority == 1 or point.ignores_gap or point.id in happened.ticked:
+    if not is_put_off or point.priority == 1 or point.ignores_gap or happened.was_about(point):
         return point
     back_on = min(happened.on + timedelta(days=happened.gap_days), point.closes_on)
     if back_on <= happened.on:
@@ -425,34 +450,38 @@ def _rested(point: LivePoint, happened: Happened) -> LivePoint:
     return replace(point, not_before=until)
 
 
-def regroup(before: Sequence[LivePoint], after: Sequence[LivePoint], *, on: date) -> list[LivePoint]:
+def regroup(before: Sequence[LivePoint], after: Sequence[LivePoint], *, now: datetime) -> list[LivePoint]:
     """Return the points with their grouping put right after some of them ended.
 
     Children that were spoken about together with their lead stay merged and end with it. Children whose lead ended
-    without them go on: the best of them (priority, closing date, id) leads the others; those whose window is over
-    are missed.
+    without them go on: of those that come back first the best (priority, closing date, id) leads the others, each of
+    which keeps the time it waits for. Those whose window has not opened go on alone, those whose window is over are
+    missed.
     """
+    on = now.date()
     was = {point.id: point for point in before}
-    now = {point.id: point for point in after}
+    became = {point.id: point for point in after}
     result: dict[int, LivePoint] = {}
     orphans: list[LivePoint] = []
     for point in after:
         old_lead_id = was[point.id].lead_id
-        lead = now.get(old_lead_id) if old_lead_id is not None else None
+        lead = became.get(old_lead_id) if old_lead_id is not None else None
         if point.is_live and lead is not None and not lead.is_live:
             if point.closes_on < on:
                 point = replace(point.ended(on, TouchPointStatus.MISSED, Reason.WINDOW_PASSED), is_settled=False)
+            elif point.opens_on > on:
+                point = replace(point, status=TouchPointStatus.OPEN, lead_id=None)
             else:
                 orphans.append(point)
         elif point.status == TouchPointStatus.DONE and lead is not None and lead.status == TouchPointStatus.DONE:
             point = replace(point, status=TouchPointStatus.MERGED, lead_id=lead.id)
         result[point.id] = point
     if orphans:
-        best = min(orphans, key=lambda point: (point.priority, point.closes_on, point.id))
         # A lead that waits longer than one of its children would let that child's window pass unseen.
-        waits = [point.not_before for point in orphans if point.not_before is not None]
-        until = min(waits) if len(waits) == len(orphans) else None
-        result[best.id] = replace(best, status=TouchPointStatus.OPEN, lead_id=None, not_before=until)
+        best = min(
+            orphans, key=lambda point: (max(point.not_before or now, now), point.priority, point.closes_on, point.id)
+        )
+        result[best.id] = replace(best, status=TouchPointStatus.OPEN, lead_id=None)
         result |= {point.id: replace(point, lead_id=best.id) for point in orphans if point.id != best.id}
     return [result[point.id] for point in after]
 

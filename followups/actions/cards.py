@@ -102,7 +102,8 @@ class Card:
 
     @property
     def ticked_points(self) -> list[TouchPoint]:
-        return [point for point in self.points if point.pk in self.ticked]
+        """What was spoken about: the ticked ones whose window has opened."""
+        return [point for point in self.points if point.pk in self.ticked and point.opens_on <= self.on]
 
     def rule_of(self, point: TouchPoint) -> CareRule:
         """What the care plan of the store says now about a touch point."""
@@ -110,16 +111,18 @@ class Card:
 
     def live_points(self) -> list[LivePoint]:
         """The points as the rules see them, in the same order."""
-        return [_live_point(point, self.rule_of(point)) for point in self.points]
+        zone = self.customer.store.time_zone
+        return [_live_point(point, self.rule_of(point), time_zone=zone) for point in self.points]
 
 
-def _live_point(point: TouchPoint, rule: CareRule) -> LivePoint:
+def _live_point(point: TouchPoint, rule: CareRule, *, time_zone: str) -> LivePoint:
     return LivePoint(
         id=point.pk,
         status=point.status,
         priority=point.priority,
         anchor_on=point.anchor_on,
         nominal_on=point.nominal_on,
+        opens_on=point.opens_on,
         closes_on=point.closes_on,
         trigger=rule.trigger,
         care_class=rule.care_class,
@@ -131,7 +134,7 @@ def _live_point(point: TouchPoint, rule: CareRule) -> LivePoint:
         is_held_by_complaint=rule.is_held_by_complaint,
         vehicle_id=point.vehicle_id,
         lead_id=point.lead_id,
-        not_before=point.not_before,
+        not_before=local_time(point.not_before, time_zone) if point.not_before is not None else None,
         attempts=point.attempts,
         reason=point.reason,
         closed_on=point.closed_on,
@@ -148,7 +151,10 @@ def open_card(
     ticked: Iterable[int] = (),
     drafts: Sequence[NextStepDraft] = (),
 ) -> Card:
-    """Lock the customer's live touch points and return what the contact works on."""
+    """Lock the customer's live touch points and return what the contact works on.
+
+    All of them, also those whose window has not opened: they are regrouped with the others.
+    """
     live = TouchPoint.objects.filter(customer=customer).live().select_related("rule")
     points = list(locked(live))
     own = CareRule.objects.own_of(customer.store_id, codes={point.rule.code for point in points})
@@ -181,7 +187,7 @@ def check_ticks(card: Card) -> None:
     gone = card.ticked - live
     if gone and TouchPoint.objects.filter(pk__in=gone, customer=card.customer).count() != len(gone):
         raise WrongTouchPoint(_("One of the reasons belongs to another customer. Open the card again."))
-    if card.ticked and not card.ticked & live:
+    if card.ticked and not card.ticked_points:
         raise SettledMeanwhile(_("These reasons have been settled meanwhile. Go on to the next customer."))
     if any(point.handling != Handling.CONTACT for point in card.ticked_points):
         raise WrongTouchPoint(_("Lists, forms and messages to many are settled on their own pages."))
@@ -298,7 +304,8 @@ def check_message(card: Card) -> None:
     if card.channel in card.customer.refused_channels:
         raise NotByMessage(_("The customer has withdrawn consent for this channel."), "channel")
     maximum = card.customer.store.max_attempts
-    points = [point for point in card.live_points() if point.id in card.ticked]
+    spoken_about = {point.pk for point in card.ticked_points}
+    points = [point for point in card.live_points() if point.id in spoken_about]
     if points and not any(can_settle_by_message(point, card.channel, maximum) for point in points):
         raise NotByMessage(_("What is ticked needs a call; a message by this channel does not settle it."), "channel")
 

@@ -108,7 +108,7 @@ def record_contact(
     happened = _happened(card, agreed_at=agreed_at, is_number_corrected=bool(mobile), level=level)
     before = card.live_points()
     after = settle(before, happened)
-    settled = [point for point in after if point.is_settled and point.id in card.ticked]
+    settled = [point for point in after if point.is_settled and happened.was_about(point)]
     log = ContactLog.objects.create(
         store=customer.store,
         customer=customer,
@@ -155,7 +155,8 @@ def skip(*, customer: Customer, by: User, now: datetime, reason: str) -> Contact
         raise IncompleteOutcome(_("Say why you skip this customer."), Need.REASON.value)
     card = open_card(customer, by=by, now=now, channel="", outcome=Outcome.SKIPPED)
     check_lease(card)
-    leads = [p for p in card.points if p.handling == Handling.CONTACT and p.status == TouchPointStatus.OPEN]
+    open_points = [p for p in card.points if p.handling == Handling.CONTACT and p.status == TouchPointStatus.OPEN]
+    leads = [point for point in open_points if point.opens_on <= card.on]
     if not leads:
         raise SettledMeanwhile(_("Nothing is open for this customer any more."))
     card.channel = leads[0].channel or card.rule_of(leads[0]).channels[0]

@@ -95,7 +95,8 @@ def ahead_page(ahead: Ahead, *, after: str = "", size: int = PAGE_SIZE) -> DayPa
     keys = [key for key in ahead.keys if cursor is None or key > cursor]
     page = keys[:size]
     planned = {customer: ahead.planned[customer] for _day, customer in page if customer in ahead.planned}
-    rows = day_rows([(customer, day) for day, customer in page], on=ahead.on, planned=planned)
+    keys_of_page = [(customer, day) for day, customer in page]
+    rows = day_rows(keys_of_page, on=ahead.on, until=ahead.on + WEEK, planned=planned)
     marked = [replace(row, comes_on=row.sort_key, is_open=row.customer.pk in ahead.open_customers) for row in rows]
     following = f"{page[-1][0].isoformat()}_{page[-1][1]}" if len(keys) > size else ""
     return DayPage(rows=marked, after=following)

@@ -222,10 +222,15 @@ def day_page(
 
 
 def day_rows(
-    page: Sequence[tuple[int, date]], *, on: date, planned: Mapping[int, Sequence[TouchPoint]] | None = None
+    page: Sequence[tuple[int, date]],
+    *,
+    on: date,
+    until: date | None = None,
+    planned: Mapping[int, Sequence[TouchPoint]] | None = None,
 ) -> list[DayRow]:
     """Return the rows of (customer, sort key), with all that is live, and unsaved touch points that are only planned.
 
+    Left out is what opens after ``until`` (``on`` unless told otherwise): a forecast that moved away is live too.
     Customers without either are left out. The number of queries does not depend on the number of rows.
     """
     planned = planned or {}
@@ -235,7 +240,7 @@ def day_rows(
     for point in (
         TouchPoint.objects.live()
         .for_contact()
-        .filter(customer__in=ids)
+        .filter(customer__in=ids, opens_on__lte=until or on)
         .select_related("rule", "vehicle__model", "assignee")
         .order_by("priority", "closes_on", "pk")
     ):

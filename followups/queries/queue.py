@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from django.db.models import Q
-from django.utils import formats, timezone, translation
+from django.utils import formats, translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
@@ -22,7 +22,7 @@ from followups.choices import NextStepKind
 from followups.models import CareRule, ContactLog, NextStep, QueueLease, TouchPoint
 from followups.queries.day import due_state, preferred_channel
 from followups.querysets import TouchPointQuerySet
-from followups.rules import MESSAGE_CHANNELS
+from followups.rules import MESSAGE_CHANNELS, local_time
 from followups.strategies import strategies_for
 from followups.talking_points import PointValues, fill_lines, message_lines
 from vehicles.choices import AgeBand, ServiceKind, VehicleStatus
@@ -81,10 +81,15 @@ class CarFacts:
 
 @dataclass(frozen=True)
 class CardReason:
-    """One due reason with its talking points in the reader's language."""
+    """One due reason with its talking points in the reader's language.
+
+    ``waits_until`` is the time before which it is not to be tried, agreed or of the next attempt: naive, by the clock of
+    the store.
+    """
 
     point: TouchPoint
     state: str
+    waits_until: datetime | None
     anchor_name: str
     points: list[str]
 
@@ -199,8 +204,9 @@ def queue_card(customer: Customer, *, user: User, now: datetime) -> QueueCard:
 
     ``customer`` comes with its ``store``. The number of queries is fixed: nine, however much there is to say.
     """
-    today = timezone.localdate(now)
-    points = card_points(customer)
+    zone = customer.store.time_zone
+    today = local_time(now, zone).date()
+    points = card_points(customer, on=today)
     cars, more_cars = _cars(customer, points, on=today)
     contacts = list(
         ContactLog.objects.filter(customer=customer)
@@ -229,12 +235,12 @@ def queue_card(customer: Customer, *, user: User, now: datetime) -> QueueCard:
             first_service_due_on=max(first_services, default=None),
         ),
         persons=list(customer.contact_persons.order_by("-is_main", "pk")),
-        cautions=_cautions(customer, contacts=contacts, steps=steps, on=today),
+        cautions=_cautions(customer, contacts=contacts, steps=steps, on=today, time_zone=zone),
         cars=cars,
         more_cars=more_cars,
         contacts=contacts,
         open_steps=[step for step in steps if step.done_at is None],
-        reasons=[_reason(point, customer=customer, cars=cars, user=user, on=today) for point in points],
+        reasons=[_reason(point, customer=customer, cars=cars, user=user, now=now) for point in points],
         message=_message(points, customer=customer, cars=cars, user=user),
         channel=preferred_channel(customer, points[0]) if points else Channel.PHONE,
         lease=QueueLease.objects.filter(customer=customer, expires_at__gt=now).select_related("holder").first(),
@@ -255,12 +261,16 @@ def proposed_times(*, on: date) -> list[datetime]:
     return [datetime.combine(days[index], clock) for index, clock in PROPOSED_CLOCKS]
 
 
-def card_points(customer: Customer) -> list[TouchPoint]:
-    """Return what is due to a customer, leads first, each with what the store's own plan says about it; two queries."""
+def card_points(customer: Customer, *, on: date) -> list[TouchPoint]:
+    """Return what is due to a customer, leads first, each with what the store's own plan says about it; two queries.
+
+    ``on`` is today by the store's calendar. What has not opened is nothing to speak about: the forecast of a service
+    may have moved away after it had opened.
+    """
     points = list(
         TouchPoint.objects.live()
         .for_contact()
-        .filter(customer=customer)
+        .filter(customer=customer, opens_on__lte=on)
         .select_related("rule", "vehicle__model")
         .order_by("pk")
     )
@@ -327,13 +337,18 @@ def _car_facts(car: Vehicle, *, on: date) -> CarFacts:
     )
 
 
-def _reason(point: TouchPoint, *, customer: Customer, cars: Sequence[CarFacts], user: User, on: date) -> CardReason:
+def _reason(
+    point: TouchPoint, *, customer: Customer, cars: Sequence[CarFacts], user: User, now: datetime
+) -> CardReason:
+    zone = customer.store.time_zone
+    waits = point.not_before if point.not_before is not None and point.not_before > now else None
     values = point_values(
         point, customer=customer, cars=cars, adviser=str(user), language=translation.get_language() or ""
     )
     return CardReason(
         point=point,
-        state=due_state(point.due_on, on=on),
+        state=due_state(point.due_on, on=local_time(now, zone).date()),
+        waits_until=local_time(waits, zone).replace(tzinfo=None) if waits else None,
         anchor_name=str(ANCHOR_NAMES.get(point.rule.trigger) or _("Anchor date")),
         points=fill_lines(point.rule.points, values),
     )
@@ -397,7 +412,7 @@ def _message(
 
 
 def _cautions(
-    customer: Customer, *, contacts: Iterable[ContactLog], steps: Iterable[NextStep], on: date
+    customer: Customer, *, contacts: Iterable[ContactLog], steps: Iterable[NextStep], on: date, time_zone: str
 ) -> list[Caution]:
     found = []
     if customer.status != CustomerStatus.ACTIVE:
@@ -405,7 +420,7 @@ def _cautions(
     for step in steps:
         if step.kind != NextStepKind.COMPLAINT:
             continue
-        day = timezone.localdate(step.created_at)
+        day = local_time(step.created_at, time_zone).date()
         if step.done_at is None:
             found.append(
                 Caution(

@@ -1,6 +1,7 @@
 """S2: the guided queue. One customer at a time; saving answers with the next one."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -91,7 +92,8 @@ def queue_save(request: StaffRequest, customer: int) -> HttpResponse:
     made = ContactLog.objects.saved_from(request.POST.get("submission", ""), by=request.user)
     if (log := made.filter(customer=found).first()) is not None:
         return _next(request, saved_contact(log))
-    form = _form(found, card_points(found), card_cars(found), data=request.POST)
+    today = local_time(now, found.store.time_zone).date()
+    form = _form(found, card_points(found, on=today), card_cars(found), now=now, data=request.POST)
     if form.is_valid():
         try:
             log = record_contact(customer=found, by=request.user, now=now, **form.contact())
@@ -200,19 +202,27 @@ def _day_address(request: StaffRequest) -> str:
 
 
 def _form(
-    customer: Customer, points: list[TouchPoint], cars: list[Vehicle], *, channel: str = "", data: Any = None
+    customer: Customer,
+    points: list[TouchPoint],
+    cars: list[Vehicle],
+    *,
+    now: datetime,
+    channel: str = "",
+    data: Any = None,
 ) -> QueueForm:
+    """The form of a card. Ticked beforehand is what is due; what waits for an agreed time is not."""
+    due = [point for point in points if point.not_before is None or point.not_before <= now]
     return QueueForm(
         data,
         points=points,
         cars=cars,
-        on=local_time(timezone.now(), customer.store.time_zone).date(),
+        on=local_time(now, customer.store.time_zone).date(),
         time_zone=customer.store.time_zone,
         initial={
             "submission": uuid4(),
             "channel": channel,
-            "touch_points": [point.pk for point in points],
-            "vehicle": next((point.vehicle_id for point in points if point.vehicle_id), None),
+            "touch_points": [point.pk for point in due],
+            "vehicle": next((point.vehicle_id for point in due if point.vehicle_id), None),
         },
     )
 
@@ -279,10 +289,11 @@ def _render(
     today = local_time(now, customer.store.time_zone).date()
     may_work = can_work(user, customer)
     is_mine = card.lease is not None and card.lease.holder_id == user.pk
+    cars = [facts.vehicle for facts in card.cars]
     context = {
         "card": card,
         "customer": customer,
-        "form": form or _form(customer, card.points, [facts.vehicle for facts in card.cars], channel=card.channel),
+        "form": form or _form(customer, card.points, cars, now=now, channel=card.channel),
         "skip_form": skip_form or SkipForm(),
         "saved": saved,
         "may_work": may_work,

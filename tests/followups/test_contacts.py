@@ -299,6 +299,41 @@ def test_another_time_keeps_everything_open_until_then(record, customer):
     assert customer.last_effective_contact_on is None
 
 
+def test_a_call_about_something_else_leaves_the_agreed_time_alone(record, customer):
+    anniversary = a_point(customer, rule__priority=2, rule__late_days=1)
+    friday = datetime(2026, 11, 27, 16, 30, tzinfo=UTC)  # half past midnight on Saturday in Shanghai
+    TouchPoint.objects.filter(pk=anniversary.pk).update(not_before=friday, closes_on=date(2026, 11, 28))
+    call = a_point(customer, rule__priority=1)
+    record(call, anniversary, outcome=Outcome.NOT_REACHED)
+    anniversary.refresh_from_db()
+    call.refresh_from_db()
+    assert (anniversary.not_before, anniversary.attempts) == (friday, 0)
+    assert anniversary.closes_on == date(2026, 11, 28)
+    assert call.attempts == 1
+
+
+def test_skipping_leaves_the_agreed_time_alone(customer, adviser):
+    Customer.objects.filter(pk=customer.pk).update(service_adviser=adviser)
+    agreed_at = datetime(2026, 11, 27, 7, tzinfo=UTC)
+    waiting, due = a_point(customer, not_before=agreed_at), a_point(customer)
+    skip(customer=customer, by=adviser, now=NOW, reason="asks a colleague")
+    waiting.refresh_from_db()
+    due.refresh_from_db()
+    assert (waiting.not_before, due.not_before) == (agreed_at, NOW + timedelta(hours=2))
+
+
+def test_a_reason_whose_window_moved_away_is_not_settled_by_a_card_opened_before(record, customer):
+    moved, due = a_point(customer), a_point(customer)
+    TouchPoint.objects.filter(pk=moved.pk).update(
+        opens_on=date(2027, 2, 21), due_on=date(2027, 2, 28), nominal_on=date(2027, 2, 28), closes_on=date(2027, 3, 3)
+    )
+    with pytest.raises(cards.SettledMeanwhile):
+        record(moved)
+    record(moved, due)
+    assert state(due) == (TouchPointStatus.DONE, "")
+    assert state(moved) == (TouchPointStatus.OPEN, "")
+
+
 @pytest.mark.parametrize(
     "agreed_at",
     [

@@ -385,6 +385,15 @@ def test_the_greeting_follows_the_clock_of_the_store(as_user, care_specialist):
         assert "Good evening, 陈静" in client.get(DAY).text
 
 
+def test_a_forecast_that_moved_away_is_no_reason_of_the_day(as_user, care_specialist, due):
+    point = due()
+    due(customer=point.customer, rule=CareRuleFactory(), nominal_on=TODAY + timedelta(days=90))
+
+    [row] = rows(as_user(care_specialist).get(DAY))
+
+    assert sum(chip.count for chip in row.reasons) == 1
+
+
 def test_the_channel_shown_is_wished_for_and_not_refused(as_user, care_specialist, due):
     due(customer__preferred_channel=Channel.WECHAT, customer__refused_channels=[Channel.WECHAT])
 

@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from django.urls import reverse
 
+from accounts.choices import Role
 from customers.choices import DoNotContact, PersonalDataField, Salutation
 from customers.models import PersonalDataAccess
 from followups.choices import NextStepKind, Outcome, Severity, TouchPointStatus
@@ -19,8 +20,10 @@ from tests.factories import (
     ContactLogFactory,
     ContactPersonFactory,
     CustomerFactory,
+    MembershipFactory,
     NextStepFactory,
     QueueLeaseFactory,
+    StoreFactory,
     TouchPointFactory,
     VehicleFactory,
 )
@@ -237,6 +240,40 @@ def test_the_card_asks_the_same_number_of_questions_however_much_there_is_to_say
         caller.get(address("card", point.customer))
         with django_assert_num_queries(CARD_QUERIES):
             caller.get(address("card", point.customer))
+
+
+def test_what_waits_for_an_agreed_time_is_shown_and_not_ticked(caller, due):
+    lead = due()
+    waiting = due(customer=lead.customer, rule=CareRuleFactory(), not_before=NOW + timedelta(days=2, hours=6))
+    page = caller.get(address("card", lead.customer))
+    assert page.context["form"]["touch_points"].value() == [lead.pk]
+    assert f'id="tick-{waiting.pk}"' in page.text
+    assert "not before" in page.text
+
+
+def test_a_forecast_that_moved_away_is_no_reason_on_the_card(caller, due):
+    lead = due()
+    moved = due(customer=lead.customer, rule=CareRuleFactory(), nominal_on=TODAY + timedelta(days=90))
+    page = caller.get(address("card", lead.customer))
+    assert [point.pk for point in page.context["card"].points] == [lead.pk]
+    refused = caller.post(address("save", lead.customer), filled(lead, moved))
+    assert refused.status_code == 422
+    assert caller.post(address("save", lead.customer), filled(lead)).status_code == 302
+    moved.refresh_from_db()
+    assert moved.status == TouchPointStatus.OPEN
+
+
+def test_the_day_on_the_card_is_the_stores(as_user, due):
+    store = StoreFactory(time_zone="America/Los_Angeles")
+    there = MembershipFactory(store=store, role=Role.CARE_SPECIALIST).user
+    customer = CustomerFactory(store=store)
+    NextStepFactory(customer=customer, severity=Severity.GENERAL, kind=NextStepKind.COMPLAINT, created_at=NOW)
+    # It is still the day before in California.
+    today = due(customer=customer, assignee=there, nominal_on=TODAY - timedelta(days=1))
+    due(customer=customer, assignee=there, rule=CareRuleFactory(early_days=0))
+    card = as_user(there).get(address("card", customer)).context["card"]
+    assert [(reason.point, reason.state) for reason in card.reasons] == [(today, "today")]
+    assert str(TODAY - timedelta(days=1)) in card.cautions[0].text
 
 
 # --- Saving ---------------------------------------------------------------------------------------------------------

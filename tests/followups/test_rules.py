@@ -263,9 +263,57 @@ def test_the_longest_wait_of_children_left_alone_does_not_hide_the_shortest():
     lead = point(1)
     patient = point(2, status="merged", lead_id=1, priority=2, closes_on=TODAY + timedelta(30))
     short = point(3, status="merged", lead_id=1, closes_on=TODAY + timedelta(2))
-    _lead, new_lead, child = settle([lead, patient, short], happened(Outcome.SATISFIED, ticked={1}))
-    assert (new_lead.lead_id, child.lead_id) == (None, 2)
-    assert new_lead.not_before == at("25 00:00")
+    _lead, child, new_lead = settle([lead, patient, short], happened(Outcome.SATISFIED, ticked={1}))
+    assert (new_lead.lead_id, child.lead_id) == (None, 3)
+    assert (new_lead.not_before, child.not_before) == (at("25 00:00"), at("28 00:00"))
+
+
+NOT_SPOKEN_TO = (Outcome.NOT_REACHED, Outcome.WRONG_NUMBER, Outcome.NOT_THE_OWNER, Outcome.SKIPPED)
+
+
+@pytest.mark.parametrize("ticked", [{1}, {1, 2}])
+@pytest.mark.parametrize("outcome", NOT_SPOKEN_TO)
+def test_an_agreed_time_stands_whatever_becomes_of_a_call_about_something_else(outcome, ticked):
+    agreed = point(2, priority=2, not_before=at("27 15:00"), closes_on=at("27 15:00").date())
+    _called, after = settle([point(1, priority=1), agreed], happened(outcome, ticked=ticked))
+    assert after == agreed
+
+
+@pytest.mark.parametrize("values", [{"status": TouchPointStatus.OPEN}, {"status": "merged", "lead_id": 1}])
+def test_an_agreed_time_stands_when_the_customer_agrees_another_one_about_something_else(values):
+    agreed = point(2, not_before=at("27 15:00"), **values)
+    called, after = settle([point(1), agreed], happened(Outcome.LATER, ticked={1}))
+    assert (called.not_before, after.not_before) == (at("25 15:00"), at("27 15:00"))
+    called, after = settle([point(1), agreed], happened(Outcome.LATER, ticked={1, 2}))
+    assert (called.not_before, after.not_before) == (at("25 15:00"), at("25 15:00"))
+
+
+def test_of_children_left_alone_each_keeps_the_time_it_waits_for():
+    lead = point(1, priority=1)
+    agreed = point(2, status="merged", lead_id=1, priority=2, not_before=at("27 15:00"), ignores_gap=True)
+    ready = point(3, status="merged", lead_id=1, priority=3, not_before=at("23 08:00"), ignores_gap=True)
+    _lead, child, new_lead = settle([lead, agreed, ready], happened(Outcome.SATISFIED, ticked={1}))
+    assert (new_lead.status, new_lead.not_before) == (TouchPointStatus.OPEN, at("23 08:00"))
+    assert (child.lead_id, child.not_before) == (3, at("27 15:00"))
+
+
+AWAY = {"opens_on": TODAY + timedelta(60), "closes_on": TODAY + timedelta(70), "nominal_on": TODAY + timedelta(63)}
+
+
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome.values if outcome != Outcome.CAR_GONE])
+def test_what_has_not_opened_is_neither_settled_nor_tried_by_a_contact(outcome):
+    away = point(2, covered_days=7, is_held_by_complaint=True, ignores_gap=True, **AWAY)
+    contact = happened(outcome, ticked={1, 2}, complaint=Severity.MAJOR)
+    _called, after = settle([point(1), away], contact)
+    assert after == away
+
+
+def test_what_has_not_opened_goes_on_alone_when_its_lead_is_done():
+    away = point(2, status="merged", lead_id=1, priority=1, **AWAY)
+    due = point(3, status="merged", lead_id=1, ignores_gap=True)
+    _lead, after, next_lead = settle([point(1), away, due], happened(Outcome.SATISFIED, ticked={1, 2}))
+    assert (after.status, after.lead_id, after.closed_on) == (TouchPointStatus.OPEN, None, None)
+    assert (next_lead.status, next_lead.lead_id) == (TouchPointStatus.OPEN, None)
 
 
 def happened(outcome, *, ticked, **values):
@@ -302,6 +350,7 @@ def groups(draw):
                 ignores_gap=draw(st.booleans()),
                 is_held_by_complaint=draw(st.booleans()),
                 vehicle_id=draw(st.sampled_from([None, 1, 2])),
+                opens_on=TODAY + timedelta(draw(st.sampled_from([-9, 0, 20]))),
                 attempts=draw(st.integers(0, 3)),
                 not_before=draw(st.sampled_from([None, at("23 08:00"), at("26 10:00")])),
             )
@@ -367,7 +416,15 @@ def test_a_conversation_leaves_nothing_open_that_was_spoken_about(case):
     points, contact = case
     if OUTCOMES[contact.outcome].ending is Ending.DONE:
         after = settle(points, contact)
-        assert all(one.closed_on == TODAY for one in after if one.id in contact.ticked)
+        assert all(one.closed_on == TODAY for one in after if contact.was_about(one))
+
+
+@given(contacts())
+def test_nothing_comes_back_before_the_time_it_waits_for_unless_another_one_is_agreed(case):
+    points, contact = case
+    for before, after in zip(points, settle(points, contact), strict=True):
+        if before.not_before is not None and after.is_live and not contact.was_about(before):
+            assert after.not_before >= before.not_before
 
 
 @given(groups())
