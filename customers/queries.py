@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -98,11 +99,15 @@ ALARM_FOR = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Reader:
-    """Somebody who opened or took away the files of very many customers: ``count`` in the hour that ended ``at``."""
+    """Somebody who opened or took away very many files in the hour that ended ``at``: how many of each store."""
 
     user_id: int
     at: datetime
-    count: int
+    by_store: Mapping[int, int]
+
+    @property
+    def count(self) -> int:
+        return sum(self.by_store.values())
 
 
 @dataclass(frozen=True)
@@ -122,32 +127,49 @@ def busiest_readers(*, now: datetime) -> list[Reader]:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT DISTINCT ON (by_id) by_id, at, files
-            FROM (
-                SELECT by_id, at, count(*) OVER (
+            """WITH look AS (
+                SELECT by_id, at, customer_id, count(*) OVER (
                     PARTITION BY by_id ORDER BY at RANGE BETWEEN interval '1 hour' PRECEDING AND CURRENT ROW
                 ) AS files
                 FROM (
-                    SELECT by_id, at, lag(at) OVER (PARTITION BY by_id, customer_id ORDER BY at, id) AS before
+                    SELECT by_id, at, customer_id,
+                        lag(at) OVER (PARTITION BY by_id, customer_id ORDER BY at, id) AS before
                     FROM customers_personaldataaccess
                     WHERE at > %s AND at <= %s
-                ) AS look
+                ) AS line
                 WHERE before IS NULL OR before <= at - interval '1 hour'
-            ) AS hour
-            WHERE files > %s
-            ORDER BY by_id, files DESC, at""",
+            ), worst AS (
+                SELECT DISTINCT ON (by_id) by_id, at FROM look WHERE files > %s ORDER BY by_id, files DESC, at
+            )
+            SELECT worst.by_id, worst.at, customer.store_id, count(*)
+            FROM worst
+            JOIN look ON look.by_id = worst.by_id AND look.at BETWEEN worst.at - interval '1 hour' AND worst.at
+            JOIN customers_customer AS customer ON customer.id = look.customer_id
+            GROUP BY worst.by_id, worst.at, customer.store_id""",
             [now - ALARM_FOR, now, MOST_FILES_AN_HOUR],
         )
-        found = [Reader(*row) for row in cursor.fetchall()]
+        files: dict[tuple[int, datetime], dict[int, int]] = defaultdict(dict)
+        for user_id, at, store_id, count in cursor.fetchall():
+            files[user_id, at][store_id] = count
+    found = [Reader(user_id, at, by_store) for (user_id, at), by_store in files.items()]
     return sorted(found, key=lambda reader: (reader.at, reader.user_id), reverse=True)
 
 
 def access_alarms_for(user: User, readers: Sequence[Reader]) -> list[AccessAlarm]:
-    """Return the alarms that concern a user: a general manager for the people of the store, the group for everybody."""
+    """Return the alarms that concern a user: a general manager for the people of the store, the group for everybody.
+
+    A general manager is told of the customers of the own store, not how many of another one there were.
+    """
     if not readers:
         return []
+    stores = audit_store_ids(user)
     people = people_watched_by(user).in_bulk([reader.user_id for reader in readers])
-    return [AccessAlarm(people[each.user_id], each.at, each.count) for each in readers if each.user_id in people]
+    counts = [
+        (reader, sum(count for store, count in reader.by_store.items() if stores is None or store in stores))
+        for reader in readers
+        if reader.user_id in people
+    ]
+    return [AccessAlarm(people[reader.user_id], reader.at, count) for reader, count in counts if count]
 
 
 def people_watched_by(user: User) -> QuerySet[User]:
@@ -160,10 +182,14 @@ def people_watched_by(user: User) -> QuerySet[User]:
 
 
 def access_log(user: User) -> QuerySet[PersonalDataAccess]:
-    """Return the lines of the access log that a user may read: what the people did whom they answer for."""
+    """Return the lines of the access log that a user may read: what the people did whom they answer for.
+
+    Of somebody who works, or worked, in another store too, a general manager reads what concerns the own customers.
+    """
     lines = PersonalDataAccess.objects.select_related("by", "customer").defer(
         "customer__id_number", "customer__address_detail"
     )
-    if audit_store_ids(user) is None:
+    stores = audit_store_ids(user)
+    if stores is None:
         return lines
-    return lines.filter(by__in=people_watched_by(user).order_by().values("pk"))
+    return lines.filter(customer__store__in=stores, by__in=people_watched_by(user).order_by().values("pk"))

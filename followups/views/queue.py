@@ -137,7 +137,7 @@ def queue_call(request: StaffRequest, customer: int) -> HttpResponse:
         field=PersonalDataField.MOBILE,
         by=request.user,
         at=timezone.now(),
-        reason=_("Call in the guided queue") + (f" · {person.name}" if person else ""),
+        reason=_("Call in the guided queue") + (f" · {person.role}" if person and person.role else ""),
     )
     if request.htmx:
         phone = Phone.of(person or found, is_shown=True)

@@ -7,7 +7,7 @@ import pytest
 from accounts.choices import Role
 from customers.choices import PersonalDataField
 from customers.models import PersonalDataAccess
-from customers.queries import busiest_readers
+from customers.queries import access_alarms_for, busiest_readers
 from tests.factories import NOW, CustomerFactory, MembershipFactory
 
 pytestmark = pytest.mark.django_db
@@ -109,6 +109,40 @@ def test_a_manager_reads_the_log_of_the_own_people_alone(as_user, general_manage
     assert [line.customer for line in client.get(LOG, {"person": other_store_adviser.pk}).context["page"].rows] == [own]
 
 
+@pytest.fixture
+def of_both(adviser, other_store):
+    """The adviser, who works in the other store as well."""
+    MembershipFactory(user=adviser, store=other_store, role=Role.SERVICE_ADVISER)
+    return adviser
+
+
+def test_what_own_people_do_in_another_store_is_for_its_manager_to_read(
+    as_user, general_manager, group_manager, auditor, of_both, store, other_store
+):
+    other_manager = MembershipFactory(store=other_store, role=Role.GENERAL_MANAGER).user
+    own, other = CustomerFactory(store=store), CustomerFactory(store=other_store)
+    looked(of_both, [own, other])
+    read = {
+        user: {line.customer for line in as_user(user).get(LOG).context["page"].rows}
+        for user in (general_manager, other_manager, group_manager, auditor)
+    }
+    assert read == {general_manager: {own}, other_manager: {other}, group_manager: {own, other}, auditor: {own, other}}
+
+
+def test_an_alarm_counts_for_each_manager_the_customers_of_the_own_store(
+    general_manager, group_manager, of_both, store, other_store
+):
+    other_manager = MembershipFactory(store=other_store, role=Role.GENERAL_MANAGER).user
+    third_manager = MembershipFactory(role=Role.GENERAL_MANAGER).user
+    MembershipFactory(user=of_both, store=third_manager.memberships.get().store, role=Role.SERVICE_ADVISER)
+    looked(of_both, CustomerFactory.create_batch(41, store=store), every=timedelta(seconds=1))
+    looked(of_both, CustomerFactory.create_batch(10, store=other_store), every=timedelta(seconds=1))
+    found = busiest_readers(now=NOW)
+    managers = (general_manager, other_manager, group_manager, third_manager)
+    told = [[(alarm.person, alarm.count) for alarm in access_alarms_for(user, found)] for user in managers]
+    assert told == [[(of_both, 41)], [(of_both, 10)], [(of_both, 51)], []]
+
+
 def test_the_administrator_reads_the_log_without_a_way_to_the_customers(as_user, admin_user, auditor, adviser, store):
     customer = CustomerFactory(store=store)
     looked(adviser, [customer])
@@ -116,6 +150,20 @@ def test_the_administrator_reads_the_log_without_a_way_to_the_customers(as_user,
     assert [customer.number in page for page in pages.values()] == [True, True]
     assert [customer.get_absolute_url() in page for page in pages.values()] == [False, True]
     assert [customer.name in page for page in pages.values()] == [False, False]
+
+
+def test_what_somebody_wrote_as_a_reason_is_not_for_the_administrator(as_user, admin_user, auditor, adviser, store):
+    PersonalDataAccess.objects.create(
+        customer=CustomerFactory(store=store), by=adviser, field="address", at=NOW, reason="钱女士的贷款"
+    )
+    assert ["钱女士" in as_user(user).get(LOG).text for user in (admin_user, auditor)] == [False, True]
+
+
+def test_a_call_to_a_contact_person_notes_the_role_and_no_name(as_user, care_specialist, store):
+    customer = CustomerFactory(store=store)
+    person = customer.contact_persons.create(name="周敏独", role="车队经理", mobile="13799990000")
+    as_user(care_specialist).post(f"/queue/{customer.pk}/call/", {"person": person.pk})
+    assert PersonalDataAccess.objects.get().reason == "Call in the guided queue · 车队经理"
 
 
 @pytest.mark.parametrize("count", [1, 3])
