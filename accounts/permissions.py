@@ -81,12 +81,19 @@ def within_reach(queryset: QueryT, user: "User", *, own: str) -> QueryT:
     return queryset.filter(Q(store_id__in=access.store_ids) | Q(store_id__in=access.own_store_ids, **{own: user}))
 
 
-def can_export(user: "User") -> bool:
-    """Tell whether a user may take a list away as a file (domain §10, row "Export").
+def export_store_ids(user: "User") -> frozenset[int]:
+    """Return the stores whose lists a user may take away as a file (domain §10, row "Export").
 
     Care specialists their own work, managers their team's; the group gets sums, which no list of customers is.
     """
-    return has_role(user, Role.CARE_SPECIALIST, *MANAGER_ROLES)
+    roles = MANAGER_ROLES | {Role.CARE_SPECIALIST}
+    return frozenset(m.store_id for m in memberships_of(user) if m.role in roles and m.store_id)
+
+
+def can_export(user: "User", store_id: int | None = None) -> bool:
+    """Tell whether a user may take a list away: of a given store, or of any at all."""
+    stores = export_store_ids(user)
+    return bool(stores) if store_id is None else store_id in stores
 
 
 def job_store_ids(user: "User") -> frozenset[int] | None:

@@ -18,7 +18,15 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.choices import Role
 from accounts.http import StaffRequest
 from accounts.models import Store, User
-from accounts.permissions import MANAGER_ROLES, can_export, can_see_jobs, can_work_tasks, has_role, memberships_of
+from accounts.permissions import (
+    MANAGER_ROLES,
+    can_export,
+    can_see_jobs,
+    can_work_tasks,
+    export_store_ids,
+    has_role,
+    memberships_of,
+)
 from core.exports import csv_response
 from core.pages import render_page
 from customers.actions import log_data_access
@@ -82,14 +90,14 @@ def day(request: StaffRequest) -> HttpResponse:
 
 @require_POST
 def day_export(request: StaffRequest) -> StreamingHttpResponse:
-    """The list of the day, as its filters stand, as a file. Every customer in it is noted."""
+    """The list of the day, as its filters stand, as a file: of the stores that may be exported. Everybody is noted."""
     user = request.user
     if not (can_work_tasks(user) and can_export(user)):
         raise PermissionDenied
     now = timezone.now()
     today = local_now(user, now).date()
     filters = DayFilters.from_query(request.GET)
-    leads = _own_leads(user, filters, now=now, today=today)
+    leads = _own_leads(user, filters, now=now, today=today).filter(store__in=export_store_ids(user))
     return _export(request, leads, filters, today=today, now=now, name="my-day", with_owner=False)
 
 
@@ -146,7 +154,7 @@ def team(request: StaffRequest) -> HttpResponse:
         "page": day_page(leads, on=today, after=request.GET.get("after", ""), sort=filters.sort),
         "filters": filters,
         "may_assign": can_assign(user, store.pk),
-        "export_url": _export_url(request, "followups:team_export") if can_export(user) else "",
+        "export_url": _export_url(request, "followups:team_export") if can_export(user, store.pk) else "",
         "shown_count": None,
         "today": today,
     }
@@ -197,7 +205,7 @@ def team_assign(request: StaffRequest) -> HttpResponse:
 def team_export(request: StaffRequest) -> StreamingHttpResponse:
     """The list of the team, as its filters stand, as a file. Every customer in it is noted."""
     user = request.user
-    stores = [store for store in _stores_of(user) if can_export(user)]
+    stores = [store for store in _stores_of(user) if can_export(user, store.pk)]
     if not stores:
         raise PermissionDenied
     store = _chosen_store(request, stores)

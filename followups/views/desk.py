@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import StaffRequest
-from accounts.permissions import can_export, can_work_tasks
+from accounts.permissions import can_export, can_work_tasks, export_store_ids
 from core.exports import csv_response
 from core.pages import render_page
 from core.paging import keyset_page
@@ -59,6 +59,7 @@ def desk_export(request: StaffRequest) -> StreamingHttpResponse:
     chosen = _chosen(request, desk_kinds(points))
     if chosen is not None:
         points = points.filter(rule__code=chosen.code)
+    points = points.filter(store__in=export_store_ids(request.user))
     now = timezone.now()
     found = list(points.select_related("rule", "customer", "vehicle__model", "assignee").order_by("closes_on", "pk"))
     # What is noted is the very list that goes out.

@@ -287,6 +287,31 @@ def test_a_role_in_one_store_gives_no_right_in_the_other(as_user, of_two_stores,
     assert own.status_code == 200
 
 
+def _rows_of(response):
+    return b"".join(response.streaming_content).decode()
+
+
+def test_lists_are_taken_away_from_the_store_of_the_role_alone(as_user, of_two_stores, here, there):
+    listed = CareRuleFactory(handling=Handling.LIST)
+    for world in (here, there):
+        TouchPointFactory(customer=world.customer, vehicle=world.vehicle, assignee=of_two_stores)
+        TouchPointFactory(customer=world.customer, vehicle=world.vehicle, assignee=of_two_stores, rule=listed)
+    client = as_user(of_two_stores)
+    for name in ("followups:day_export", "followups:desk_export", "followups:team_export"):
+        text = _rows_of(client.post(reverse(name)))
+        assert (name, here.customer.number in text, there.customer.number in text) == (name, True, False)
+    assert set(PersonalDataAccess.objects.values_list("customer", flat=True)) == {here.customer.pk}
+    assert client.post(reverse("followups:team_export"), {"store": there.store.code}).status_code == 404
+
+
+def test_who_sees_the_group_takes_away_the_list_of_the_own_store_alone(as_user, group_manager, here, there):
+    MembershipFactory(user=group_manager, store=here.store, role=Role.CARE_SPECIALIST)
+    client = as_user(group_manager)
+    assert client.post(reverse("followups:team_export"), {"store": there.store.code}).status_code == 404
+    pages = [client.get(reverse("followups:team"), {"store": each.store.code}) for each in (here, there)]
+    assert [bool(page.context["export_url"]) for page in pages] == [True, False]
+
+
 def test_a_pool_is_taken_from_in_the_store_of_the_role_alone(as_user, of_two_stores, here, there):
     pool = TouchPointFactory(customer=CustomerFactory(store=there.store), rule=CareRuleFactory())
     response = as_user(of_two_stores).post(reverse("followups:queue_start") + "?pool=1")
