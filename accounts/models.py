@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.choices import Language, Role
 from accounts.querysets import MembershipQuerySet, StoreQuerySet, UserManager
+from accounts.validators import validate_time_zone
 
 
 @pghistory.track(
@@ -23,7 +24,9 @@ class Store(models.Model):
     )
     name = models.CharField(_("name"), max_length=80)
     phone = models.CharField(_("phone"), max_length=30, blank=True)
-    time_zone = models.CharField(_("time zone"), max_length=40, default="Asia/Shanghai")
+    time_zone = models.CharField(
+        _("time zone"), max_length=40, default="Asia/Shanghai", validators=[validate_time_zone]
+    )
     is_active = models.BooleanField(_("active"), default=True)
 
     daily_calls = models.PositiveSmallIntegerField(

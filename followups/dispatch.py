@@ -1,12 +1,14 @@
 """Handing the nightly plan to the workers by hand (screens S9)."""
 
-from datetime import date
+from datetime import datetime
 
 from celery import current_app
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from accounts.models import Store, User
+from followups.planner.due import stores_today
+from followups.rules import local_time
 from followups.tasks import plan_care_task
 
 PING_SECONDS = 1.0
@@ -24,8 +26,8 @@ class NoWorker(CannotStartJob):
     """The broker answers but no worker does; the job would lie in the queue unseen."""
 
 
-def start_plan(*, on: date, store: Store | None, by: User) -> None:
-    """Ask a worker to plan business date ``on`` for a store, or for all of them with None.
+def start_plan(*, now: datetime, store: Store | None, by: User) -> None:
+    """Ask a worker to plan the day that it is in a store, or in each of them with None.
 
     Returns when the job is handed over; the worker's ``JobRun`` tells the rest. Raises ``BrokerDown`` or ``NoWorker``,
     and then nothing was started.
@@ -33,9 +35,9 @@ def start_plan(*, on: date, store: Store | None, by: User) -> None:
     try:
         if not worker_answers():
             raise NoWorker
-        plan_care_task.apply_async(
-            kwargs={"on": on.isoformat(), "store_code": store.code if store else "", "by_id": by.pk}, retry=False
-        )
+        for place, day in [(store, local_time(now, store.time_zone).date())] if store else stores_today(now=now):
+            code = place.code if place else ""
+            plan_care_task.apply_async(kwargs={"on": day.isoformat(), "store_code": code, "by_id": by.pk}, retry=False)
     except (OperationalError, RedisError, ConnectionError) as error:
         raise BrokerDown from error
 

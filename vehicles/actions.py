@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -43,6 +43,7 @@ from vehicles.rules import (
 from vehicles.signals import care_facts_changed
 
 BATCH = 1000
+LAPSED_FOR = timedelta(days=30)
 
 
 class CannotChangeVehicle(Exception):
@@ -114,6 +115,24 @@ def refresh_vehicle_facts(vehicle_ids: Iterable[int], *, on: date) -> int:
         with transaction.atomic():
             changed += _refresh_batch(batch, on=on)
     return changed
+
+
+def refresh_lapsed_inspections(*, store_ids: Sequence[int], lapsed_by: date, on: date) -> int:
+    """Move estimated inspections that were over a month before ``lapsed_by`` to those that are valid on ``on``.
+
+    Returns how many cars changed.
+
+    The estimate is of the inspection that is valid on a day. A visit or a reading computes it anew; of cars that nobody
+    hears of, the night must do it, or they would be told of one inspection and never of another. A month later: what
+    was promised for the present one must have had its window, and the next is half a year away at least.
+    """
+    lapsed = Vehicle.objects.filter(
+        store__in=store_ids,
+        status=VehicleStatus.IN_USE,
+        inspection_source=InspectionSource.ESTIMATE,
+        inspection_valid_until__lt=lapsed_by - LAPSED_FOR,
+    )
+    return refresh_vehicle_facts(lapsed.order_by().values_list("pk", flat=True), on=on)
 
 
 def _refresh_batch(vehicle_ids: Sequence[int], *, on: date) -> int:

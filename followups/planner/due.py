@@ -1,12 +1,13 @@
-"""Which stores the nightly run still has to plan."""
+"""Which stores are to be planned, and for which of their days."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from accounts.models import Store
-from core.choices import JobStatus
-from core.models import JobRun
-from followups.planner.run import JOB_NAME
+from customers.models import Customer
+from followups.planner.run import completed_runs
 
 PLAN_AT = time(2)
 
@@ -16,21 +17,32 @@ def stores_to_plan(*, now: datetime) -> list[tuple[Store | None, date]]:
 
     A day is to be planned from 02:00 of the store's own clock on, until a run of it has completed.
     """
-    due: list[tuple[Store, date]] = []
     stores = list(Store.objects.active().order_by("pk"))
+    due: list[tuple[Store, date]] = []
     for store in stores:
         local = now.astimezone(ZoneInfo(store.time_zone))
-        if local.time() < PLAN_AT:
-            continue
-        done = JobRun.objects.filter(
-            name=JOB_NAME,
-            status=JobStatus.DONE,
-            business_date=local.date(),
-            store_code__in=("", store.code),
-        )
-        if not done.exists():
+        if local.time() >= PLAN_AT and not completed_runs(store).filter(business_date=local.date()).exists():
             due.append((store, local.date()))
+    return _together(due, of=stores)
+
+
+def stores_today(*, now: datetime) -> list[tuple[Store | None, date]]:
+    """Return all stores in business with the day that it is there; the store is None where it is the same for all."""
+    stores = list(Store.objects.active().order_by("pk"))
+    return _together([(store, now.astimezone(ZoneInfo(store.time_zone)).date()) for store in stores], of=stores)
+
+
+def _together(due: list[tuple[Store, date]], *, of: Sequence[Store]) -> list[tuple[Store | None, date]]:
     days = {day for _, day in due}
-    if len(due) == len(stores) > 1 and len(days) == 1:
+    if len(due) == len(of) > 1 and len(days) == 1:
         return [(None, days.pop())]
     return list(due)
+
+
+def customers_today(customer_ids: Iterable[int], *, now: datetime) -> dict[date, list[int]]:
+    """Return customers by the day that it is in their store."""
+    zones = Customer.objects.filter(pk__in=list(customer_ids)).order_by("pk").values_list("pk", "store__time_zone")
+    found: dict[date, list[int]] = defaultdict(list)
+    for pk, zone in zones:
+        found[now.astimezone(ZoneInfo(zone)).date()].append(pk)
+    return dict(found)

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db import connection, transaction
-from django.db.models import Min
+from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Store, User
@@ -26,9 +26,10 @@ from customers.models import Customer
 from followups.models import CareRule
 from followups.planner import sql, upkeep
 from followups.planner.rules import Hit, Horizon, Window, hits
-from followups.planner.sql import Scope
+from followups.planner.sql import Scope, Sql
 from followups.triggers import TRIGGERS
 from followups.triggers.base import Arm
+from vehicles.actions import refresh_lapsed_inspections
 
 JOB_NAME = "plan_care"
 PLAN_LOCK = (7300, 0)
@@ -57,7 +58,7 @@ class RuleCounts:
 class PlanResult:
     """What a run did. ``created`` are new touch points to be worked, ``suppressed`` new ones that are not made for a
     reason, ``existing`` ones that were demanded and already there; ``missed`` were not made in their window;
-    ``cancelled`` were open and are not made any more."""
+    ``cancelled`` were open and are not made any more; ``stores`` are the codes of those that were planned."""
 
     business_date: date
     created: int = 0
@@ -67,6 +68,7 @@ class PlanResult:
     missed: int = 0
     cancelled: int = 0
     merged: int = 0
+    stores: list[str] = field(default_factory=list)
     by_rule: dict[str, RuleCounts] = field(default_factory=dict)
 
     def as_counts(self) -> dict[str, Any]:
@@ -139,14 +141,23 @@ def nominal_hits(rule: CareRule, first: date, last: date, calendar: WorkCalendar
         yield arm, list(hits(arm.nominals(first, last), window, calendar))
 
 
+def completed_runs(store: Store) -> QuerySet[JobRun]:
+    """Return the runs that planned a store to their end: its own, and those of all stores that it was one of.
+
+    A store that is out of business for a night is not planned in it, and catches up when it is back.
+    """
+    of_all = Q(store_code="") & (Q(counts__stores__contains=[store.code]) | ~Q(counts__has_key="stores"))
+    return JobRun.objects.filter(Q(store_code=store.code) | of_all, name=JOB_NAME, status=JobStatus.DONE)
+
+
 def last_completed(stores: Sequence[Store], *, before: date | None = None) -> JobRun | None:
     """Return the latest run that all the stores have completed, or None where one of them has none."""
     latest: JobRun | None = None
-    runs = JobRun.objects.filter(name=JOB_NAME, status=JobStatus.DONE)
-    if before is not None:
-        runs = runs.filter(business_date__lt=before)
     for store in stores:
-        run = runs.filter(store_code__in=("", store.code)).order_by("-business_date", "-started_at", "-pk").first()
+        runs = completed_runs(store)
+        if before is not None:
+            runs = runs.filter(business_date__lt=before)
+        run = runs.order_by("-business_date", "-started_at", "-pk").first()
         if run is None:
             return None
         if latest is None or (run.business_date, run.started_at) < (latest.business_date, latest.started_at):
@@ -217,6 +228,7 @@ def plan_care(
         if run is not None:
             bury_killed_runs(run)
         result = _plan(Scope(on, [s.pk for s in stores], run.pk if run else None), stores, since=since)
+        result.stores = [each.code for each in stores]
         result.seconds = round(time.monotonic() - started, 3)
         if run is None:
             transaction.set_rollback(True)
@@ -243,6 +255,7 @@ def plan_customers(*, customer_ids: Iterable[int], on: date) -> PlanResult:
         calendar = _calendar(on, on)
         rules = effective_rules(stores)
         _reconcile_changed(rules, scope, calendar, result)
+        Sql("INSERT INTO care_affected SELECT customer_id FROM care_changed").run()
         upkeep.release_orphans(scope)
         for rule in rules:
             _insert(rule, Horizon(opens_until=on, closes_from=on), scope, calendar, result, changed_only=True)
@@ -259,6 +272,9 @@ def _plan(scope: Scope, stores: Sequence[Store], *, since: date | None) -> PlanR
     rules = effective_rules(stores)
 
     last = None if since else last_completed(stores)
+    if last is not None:
+        # No visit tells of the cars that never come. What the last run saw is promised before it moves.
+        refresh_lapsed_inspections(store_ids=scope.store_ids, lapsed_by=min(last.business_date, on), on=on)
     if last is None:
         entered = Customer.objects.filter(store__in=scope.store_ids).aggregate(first=Min("entered_on"))["first"]
         closes_from = min(since or entered or on, on)
@@ -284,10 +300,11 @@ def _plan(scope: Scope, stores: Sequence[Store], *, since: date | None) -> PlanR
         for horizon, changed_only in looks[each.rule.pk]:
             for part in horizon.slices(days=SLICE_DAYS):
                 _insert(each, part, scope, calendar, result, changed_only=changed_only)
-    upkeep.release_absent(scope)
     upkeep.refresh_statistics(result.created + result.suppressed + result.missed)
     next_working_day = calendar.on_or_after(on + timedelta(days=1))
+    upkeep.note_due(scope, since=last.business_date if last else None, next_working_day=next_working_day)
     result.merged = upkeep.merge(scope, next_working_day=next_working_day)
+    upkeep.release_absent(scope)
     upkeep.share_overload(scope, next_working_day=next_working_day)
     return result
 
@@ -341,15 +358,18 @@ def _insert(
 def _reconcile_changed(
     rules: Sequence[EffectiveRule], scope: Scope, calendar: WorkCalendar, result: PlanResult
 ) -> None:
-    """Move or end live touch points of changed customers whose facts or wishes are no longer as they were."""
-    result.cancelled += upkeep.withhold(scope)
+    """Move, end or take up again what was promised to changed customers, as their facts and wishes are now."""
+    result.cancelled += upkeep.end_gone(scope)
     ranges = sql.live_range([each.identity for each in rules])
     reach = timedelta(days=FORECAST_DAYS)
+    open_now = Horizon(opens_until=scope.on, closes_from=scope.on)
     for each in rules:
+        part = Scope(scope.on, each.store_ids, scope.run_id)
+        for arm, found in rule_hits(each.rule, open_now, calendar):
+            sql.reopen(each.rule, each.identity, arm, found, part).run()
         if each.identity not in ranges:
             continue
         counts = _counts(result, each.rule)
-        part = Scope(scope.on, each.store_ids, scope.run_id)
         first, last = ranges[each.identity]
         if TRIGGERS[each.rule.trigger].is_forecast:
             arms = list(nominal_hits(each.rule, first - reach, last + reach, calendar))
@@ -361,3 +381,4 @@ def _reconcile_changed(
         cancelled = sql.cancel_moot(each.identity, arms, part).rowcount()
         counts.cancelled += cancelled
         result.cancelled += cancelled
+    result.cancelled += upkeep.withhold(scope)

@@ -149,12 +149,12 @@ def _reason(rule: CareRule) -> Sql:
             "WHEN EXISTS (SELECT 1 FROM followups_nextstep n WHERE n.customer_id = c.id AND n.done_at IS NULL"
             " AND n.kind = 'complaint' AND n.severity IN ('L2', 'L3')) THEN 'open_complaint'"
         )
+    # A contact after the window, of which a run that catches up knows, covered nothing in it and kept nobody from it.
     if rule.covered_days:
-        when.append("WHEN c.last_effective_contact_on >= d.nominal_on - %s THEN 'recent_contact'")
+        when.append("WHEN c.last_effective_contact_on BETWEEN d.nominal_on - %s AND d.closes_on THEN 'recent_contact'")
         params.append(rule.covered_days)
     if not rule.ignores_gap:
         if rule.priority > 1:
-            # A contact after the window, of which a run that catches up knows, kept nobody from making this one.
             when.append(
                 "WHEN c.last_proactive_contact_on BETWEEN d.closes_on - s.gap_days + 1 AND d.closes_on"
                 " THEN 'contact_gap'"
@@ -295,6 +295,36 @@ WHERE t.rule_id = %s AND t.store_id = ANY(%s) AND t.customer_id = d.c_customer A
   AND NOT EXISTS (SELECT 1 FROM followups_touchpoint o WHERE o.rule_id = t.rule_id AND o.customer_id = t.customer_id
                   AND o.vehicle_id = t.vehicle_id AND o.nominal_on = d.nominal_on)""",
         [*demand.params, identity, list(scope.store_ids), scope.on],
+    )
+
+
+def reopen(each: CareRule, identity: int, arm: Arm, hits: Sequence[Hit], scope: Scope) -> Sql:
+    """Return the statement that takes up again what was cancelled for facts that are put right since.
+
+    A car sold by a slip of the pen and taken back, a delivery date mistyped and corrected: the promise is the same one,
+    so it cannot be made anew. ``hits`` are windows that are open still.
+    """
+    demand = demanded_from(arm, hits, among=CHANGED)
+    in_force = _in_force(each, scope.store_ids)
+    return Sql(
+        f"""{demand.text}
+, reopened AS (
+    UPDATE followups_touchpoint t
+    SET status = 'open', reason = '', closed_on = NULL, anchor_on = d.anchor_on, nominal_on = d.nominal_on,
+        due_on = d.due_on, opens_on = d.opens_on, closes_on = d.closes_on
+    FROM demand d JOIN customers_customer c ON c.id = d.c_customer
+    WHERE {in_force.text}
+      AND t.rule_id = %s AND t.customer_id = d.c_customer AND t.vehicle_id IS NOT DISTINCT FROM d.c_vehicle
+      AND t.status = 'cancelled' AND t.reason IN ('facts_changed', 'car_not_in_care', 'customer_gone')
+      AND (t.nominal_on = d.nominal_on
+           OR t.cycle_on = d.c_cycle AND t.step = d.step AND NOT EXISTS (
+               SELECT 1 FROM followups_touchpoint o
+               WHERE o.rule_id = t.rule_id AND o.customer_id = t.customer_id
+                 AND o.vehicle_id IS NOT DISTINCT FROM t.vehicle_id AND o.nominal_on = d.nominal_on))
+    RETURNING t.customer_id
+)
+INSERT INTO care_affected SELECT customer_id FROM reopened""",
+        [*demand.params, *in_force.params, identity],
     )
 
 

@@ -58,26 +58,65 @@ def withhold(scope: Scope) -> int:
     """End live touch points of changed customers that they do not wish any more; return how many (domain §3.6, 1).
 
     The wish may have come in by a form or a file, after the touch point was made. Lists and internal forms reach
-    nobody and stay. The store's own version of a rule says of which class it is.
+    nobody and stay. The store's own version of a rule says of which class it is and by which channels it goes; where
+    only the proposed channel is refused, the next one is proposed.
     """
+    Sql(
+        """UPDATE followups_touchpoint t
+SET channel = (SELECT u.channel FROM unnest(COALESCE(own.channels, filed.channels)) WITH ORDINALITY u(channel, n)
+               WHERE u.channel <> ALL(c.refused_channels) ORDER BY u.channel = c.preferred_channel DESC, n LIMIT 1)
+FROM care_changed x
+JOIN customers_customer c ON c.id = x.customer_id
+CROSS JOIN followups_carerule filed
+LEFT JOIN followups_carerule own ON own.code = filed.code AND own.store_id = c.store_id
+WHERE t.customer_id = c.id AND t.store_id = ANY(%s) AND filed.id = t.rule_id
+  AND t.status IN ('open', 'merged') AND t.closed_on IS NULL AND t.handling IN ('contact', 'batch')
+  AND t.channel = ANY(c.refused_channels) AND NOT COALESCE(own.channels, filed.channels) <@ c.refused_channels""",
+        [list(scope.store_ids)],
+    ).run()
     return Sql(
         """WITH forbidden AS (
-    SELECT t.id, CASE c.do_not_contact WHEN 'all' THEN 'do_not_contact' ELSE 'no_marketing' END AS reason
+    SELECT t.id, CASE WHEN c.do_not_contact = 'all' AND COALESCE(own.care_class, filed.care_class) <> 'L'
+                          THEN 'do_not_contact'
+                      WHEN c.do_not_contact = 'marketing' AND COALESCE(own.care_class, filed.care_class) = 'M'
+                          THEN 'no_marketing'
+                      ELSE 'channels_refused' END AS reason
     FROM care_changed x
     JOIN customers_customer c ON c.id = x.customer_id
     JOIN followups_touchpoint t ON t.customer_id = c.id AND t.status IN ('open', 'merged') AND t.closed_on IS NULL
     JOIN followups_carerule filed ON filed.id = t.rule_id
     LEFT JOIN followups_carerule own ON own.code = filed.code AND own.store_id = t.store_id
     WHERE t.store_id = ANY(%s) AND t.handling IN ('contact', 'batch')
-      AND CASE c.do_not_contact
-              WHEN 'all' THEN COALESCE(own.care_class, filed.care_class) <> 'L'
-              WHEN 'marketing' THEN COALESCE(own.care_class, filed.care_class) = 'M'
-              ELSE false END
+      AND (COALESCE(own.channels, filed.channels) <@ c.refused_channels
+           OR CASE c.do_not_contact
+                  WHEN 'all' THEN COALESCE(own.care_class, filed.care_class) <> 'L'
+                  WHEN 'marketing' THEN COALESCE(own.care_class, filed.care_class) = 'M'
+                  ELSE false END)
 )
 UPDATE followups_touchpoint t
 SET status = 'suppressed', reason = forbidden.reason, closed_on = %s, lead_id = NULL, not_before = NULL
-FROM forbidden WHERE forbidden.id = t.id""",
+FROM forbidden WHERE forbidden.id = t.id AND t.status IN ('open', 'merged') AND t.closed_on IS NULL""",
         [list(scope.store_ids), scope.on],
+    ).rowcount()
+
+
+def end_gone(scope: Scope) -> int:
+    """Cancel live touch points of changed customers who are gone or whose car is; return how many (domain §3.6, 8).
+
+    Whatever the rule, also one that is switched off now: nobody calls about a dead customer or a scrapped car.
+    """
+    return Sql(
+        """UPDATE followups_touchpoint t
+SET status = 'cancelled', closed_on = %s, lead_id = NULL,
+    reason = CASE WHEN c.status <> 'active' THEN 'customer_gone' ELSE 'car_not_in_care' END
+FROM customers_customer c, care_changed x
+WHERE t.customer_id = c.id AND x.customer_id = c.id AND t.store_id = ANY(%s)
+  AND t.status IN ('open', 'merged') AND t.closed_on IS NULL
+  AND (c.status <> 'active'
+       OR t.vehicle_id IS NOT NULL AND NOT EXISTS (
+           SELECT 1 FROM vehicles_vehicle v
+           WHERE v.id = t.vehicle_id AND v.status = 'in_use' AND v.owner_id = t.customer_id))""",
+        [scope.on, list(scope.store_ids)],
     ).rowcount()
 
 
@@ -128,63 +167,86 @@ def refresh_statistics(added: int) -> None:
         Sql("ANALYZE followups_touchpoint").run()
 
 
+def note_due(scope: Scope, *, since: date | None, next_working_day: date) -> None:
+    """Note customers whose touch points have a new place without being new: to be merged for as well.
+
+    Merged ones that end before the next working day, open ones whose window opens after it had moved, and open ones
+    whose waiting is over. ``since`` is the day of the last run.
+    """
+    stores = list(scope.store_ids)
+    Sql(
+        """INSERT INTO care_affected SELECT customer_id FROM followups_touchpoint
+WHERE store_id = ANY(%s) AND status = 'merged' AND closed_on IS NULL AND closes_on < %s""",
+        [stores, next_working_day],
+    ).run()
+    if since is None:
+        return
+    Sql(
+        """INSERT INTO care_affected
+SELECT t.customer_id FROM followups_touchpoint t JOIN accounts_store s ON s.id = t.store_id
+WHERE t.store_id = ANY(%s) AND t.status = 'open' AND t.handling = 'contact'
+  AND ((t.opens_on > %s AND t.opens_on <= %s AND t.run_id IS DISTINCT FROM %s)
+       OR (t.not_before AT TIME ZONE s.time_zone)::date BETWEEN %s + 1 AND %s)""",
+        [stores, since, scope.on, scope.run_id, since, scope.on],
+    ).run()
+
+
 def merge(scope: Scope, *, next_working_day: date) -> int:
     """Merge what falls together for one customer into one contact; return how many touch points changed their place.
 
     The highest priority leads (domain §3.6, 4), but what cannot wait until the next working day comes before it: the
     queue goes by the leads, and a merged promise must not end unseen behind a leisurely one. What must wait (an agreed
     time, the contact gap) gathers everything whose window is still open then; the rest is a contact of its own before.
-    Among equals the order of the care plan decides, so that the same facts always give the same ledger.
+    Among equals the order of the care plan decides, so that the same facts always give the same ledger. A call after a
+    service is never merged into the work of the person who received the car (domain §3.2, PV).
     """
-    Sql(
-        """INSERT INTO care_affected SELECT customer_id FROM followups_touchpoint
-WHERE store_id = ANY(%s) AND status = 'merged' AND closed_on IS NULL AND closes_on < %s""",
-        [list(scope.store_ids), next_working_day],
-    ).run()
     return Sql(
         """WITH live AS (
     SELECT t.id, t.customer_id, t.rule_id, t.vehicle_id, t.nominal_on, t.priority, t.closes_on, t.attempts,
-           t.lead_id, t.status,
+           t.lead_id, t.status, t.assignee_id,
+           CASE WHEN r.trigger = 'hand_over' THEN (
+               SELECT o.adviser_id FROM service_workorder o
+               WHERE o.vehicle_id = t.vehicle_id AND o.handed_over_on = t.anchor_on ORDER BY o.id DESC LIMIT 1
+           ) END AS received_by,
            CASE WHEN (t.not_before AT TIME ZONE s.time_zone)::date > %s THEN t.not_before END AS waits_until,
            max(CASE WHEN (t.not_before AT TIME ZONE s.time_zone)::date > %s
                THEN (t.not_before AT TIME ZONE s.time_zone)::date END) OVER (PARTITION BY t.customer_id) AS waits_on
     FROM followups_touchpoint t
     JOIN accounts_store s ON s.id = t.store_id
+    JOIN followups_carerule r ON r.id = t.rule_id
     WHERE t.customer_id IN (SELECT customer_id FROM care_affected)
       AND t.status IN ('open', 'merged') AND t.closed_on IS NULL AND t.handling = 'contact' AND t.opens_on <= %s
-), led AS (
-    SELECT id, lead_id, status, first_value(id) OVER (
+), placed AS (
+    SELECT id, received_by, first_value(id) OVER place AS leader, first_value(assignee_id) OVER place AS caller
+    FROM live
+    WINDOW place AS (
         PARTITION BY customer_id, COALESCE(closes_on >= waits_on, false)
         ORDER BY waits_until DESC NULLS LAST, closes_on >= %s, attempts = 0, priority, closes_on,
                  rule_id, vehicle_id, nominal_on
-    ) AS leader
-    FROM live
+    )
+), led AS (
+    SELECT id, CASE WHEN received_by = caller THEN id ELSE leader END AS leader FROM placed
 )
 UPDATE followups_touchpoint t
 SET status = CASE WHEN led.leader = t.id THEN 'open' ELSE 'merged' END,
     lead_id = NULLIF(led.leader, t.id)
 FROM led
-WHERE t.id = led.id AND NULLIF(led.leader, t.id) IS DISTINCT FROM t.lead_id""",
+WHERE t.id = led.id AND NULLIF(led.leader, t.id) IS DISTINCT FROM t.lead_id
+  AND t.status IN ('open', 'merged') AND t.closed_on IS NULL""",
         [scope.on, scope.on, scope.on, next_working_day],
     ).rowcount()
 
 
 def release_absent(scope: Scope) -> int:
-    """Give open touch points of people who are away or have left to the supervisor's pool; return how many."""
+    """Give open touch points of people who are not at work in their store to the supervisor's pool; return how many.
+
+    Away, gone, or moved to another store. After merging, so that it reaches those that lead from tonight on.
+    """
     return Sql(
         """UPDATE followups_touchpoint t SET assignee_id = NULL
-FROM (
-    SELECT DISTINCT m.user_id, m.store_id
-    FROM accounts_membership m JOIN accounts_user u ON u.id = m.user_id
-    WHERE m.store_id = ANY(%s) AND NOT EXISTS (
-        SELECT 1 FROM accounts_membership n
-        WHERE n.user_id = m.user_id AND n.store_id = m.store_id AND n.is_active AND u.is_active
-          AND NOT (n.absent_from IS NOT NULL AND n.absent_from <= %s
-                   AND (n.absent_until IS NULL OR n.absent_until >= %s))
-    )
-) away
-WHERE t.assignee_id = away.user_id AND t.store_id = away.store_id AND t.status = 'open'""",
-        [list(scope.store_ids), scope.on, scope.on],
+WHERE t.store_id = ANY(%s) AND t.status = 'open' AND t.assignee_id IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM care_at_work w WHERE w.user_id = t.assignee_id AND w.store_id = t.store_id)""",
+        [list(scope.store_ids)],
     ).rowcount()
 
 
@@ -208,6 +270,6 @@ def share_overload(scope: Scope, *, next_working_day: date) -> int:
       AND (t.not_before IS NULL OR (t.not_before AT TIME ZONE s.time_zone)::date <= %s)
 )
 UPDATE followups_touchpoint t SET assignee_id = NULL
-FROM pressing WHERE pressing.id = t.id AND pressing.place > pressing.daily_calls""",
+FROM pressing WHERE pressing.id = t.id AND pressing.place > pressing.daily_calls AND t.status = 'open'""",
         params,
     ).rowcount()

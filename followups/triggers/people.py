@@ -78,16 +78,21 @@ class PersonalEventDay(Trigger):
                 partial(nominals_from_oldest, once.order_by().values(c_key=F("on")), offsets),
             ),
             Arm(
-                self.candidates(yearly, day),
+                self.candidates(yearly, day, start=F("on")),
                 self.yearly_nominals,
                 "integer",
             ),
         ]
 
     @staticmethod
-    def candidates(events: QuerySet, key: object) -> QuerySet:
+    def candidates(events: QuerySet, key: object, *, start: object = None) -> QuerySet:
         return as_candidates(
-            events.order_by(), customer="customer_id", key=key, floor="customer__entered_on", known="known_since"
+            events.order_by(),
+            customer="customer_id",
+            key=key,
+            floor="customer__entered_on",
+            known="known_since",
+            start=start,
         ).distinct()
 
     @staticmethod

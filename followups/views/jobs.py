@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -126,9 +125,8 @@ def job_run(request: StaffRequest) -> HttpResponse:
     elif not has_role(request.user, Role.SYSTEM_ADMIN):
         raise PermissionDenied
     asked = timezone.now()
-    today = timezone.localdate(asked, timezone=ZoneInfo(store.time_zone) if store else None)
     try:
-        start_plan(on=today, store=store, by=request.user)
+        start_plan(now=asked, store=store, by=request.user)
     except BrokerDown:
         messages.error(
             request,
@@ -169,9 +167,10 @@ def _progress(request: StaffRequest, names: Mapping[str, str], now: datetime) ->
     running = [_row(run, names, now) for run in runs.filter(status=JobStatus.RUNNING)[:PAGE_SIZE]]
     asked = request.GET.get("asked", "")
     waits_since = datetime.fromtimestamp(int(asked), UTC) if asked.isdecimal() and len(asked) <= 10 else None
-    is_taken = waits_since is None or (
-        runs.filter(started_at__gte=waits_since, store_code=request.GET.get("store", "")).exists()
-    )
+    taken = runs.filter(started_at__gte=waits_since) if waits_since else runs
+    if code := request.GET.get("store", ""):  # all stores may be one run or one each
+        taken = taken.filter(store_code=code)
+    is_taken = waits_since is None or taken.exists()
     is_late = waits_since is not None and now - waits_since > timedelta(seconds=PICK_UP_SECONDS)
     return Progress(
         running=running,

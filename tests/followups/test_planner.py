@@ -29,33 +29,11 @@ from tests.factories import (
     VehicleFactory,
     WorkOrderFactory,
 )
+from tests.planning import ENTERED, LONG_AGO, MONDAY, car, days, only, rows
 from vehicles.choices import ServiceKind, VehicleStatus
 from vehicles.models import InsurancePolicy, Vehicle
 
-MONDAY = date(2026, 11, 23)
-LONG_AGO = date(2020, 1, 1)
-# The day on which made-up customers and cars are entered; what ended before it was never promised.
-ENTERED = date(2026, 11, 16)
 pytestmark = pytest.mark.django_db
-
-
-def only(*codes):
-    """Switch on just these rules."""
-    CareRule.objects.exclude(code__in=codes).update(is_active=False)
-    CareRule.objects.filter(code__in=codes).update(is_active=True)
-
-
-def rows(*fields):
-    return list(TouchPoint.objects.order_by("nominal_on", "rule__position", "pk").values_list(*fields))
-
-
-def days(first, count):
-    return [first + timedelta(days=n) for n in range(count)]
-
-
-def car(*, delivery, customer=None, **values):
-    customer = customer or CustomerFactory(entered_on=ENTERED, last_delivery_on=delivery)
-    return VehicleFactory(owner=customer, delivery_on=delivery, care_from=ENTERED, **values)
 
 
 def test_a_three_day_call_opens_the_day_before_and_is_missed_after_its_day():

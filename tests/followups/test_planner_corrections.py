@@ -1,0 +1,262 @@
+"""What the night makes of facts that change, are put right, or are told late."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import time_machine
+from django.core.exceptions import ValidationError
+
+from accounts.models import Membership, Store
+from customers.choices import Channel, CustomerStatus
+from customers.models import Customer
+from followups.choices import TouchPointStatus
+from followups.models import CareRule, TouchPoint
+from followups.planner import plan_care, plan_customers
+from followups.tasks import plan_customers_task, plan_due_stores_task
+from tests.factories import (
+    CustomerFactory,
+    PersonalEventFactory,
+    StoreFactory,
+    WorkOrderFactory,
+)
+from tests.planning import ENTERED, MONDAY, car, days, only, rows
+from vehicles.actions import change_status, create_vehicle
+from vehicles.choices import ServiceKind, VehicleStatus
+from vehicles.models import Vehicle
+
+pytestmark = pytest.mark.django_db
+TUESDAY = MONDAY + timedelta(days=1)
+
+
+# --- Put right again ------------------------------------------------------------------------------------------------
+
+
+def test_a_car_sold_by_a_slip_and_taken_back_is_promised_again(admin_user):
+    only("M12k")
+    vehicle = car(delivery=date(2025, 11, 23))
+    plan_care(on=MONDAY)
+    (before,) = rows("pk", "nominal_on", "closes_on")
+    change_status(vehicle=vehicle, status=VehicleStatus.TRANSFERRED, on=MONDAY, by=admin_user)
+    plan_customers(customer_ids=[vehicle.owner_id], on=MONDAY)
+    assert rows("status", "reason") == [("cancelled", "car_not_in_care")]
+    change_status(vehicle=vehicle, status=VehicleStatus.IN_USE, on=MONDAY, by=admin_user)
+    plan_customers(customer_ids=[vehicle.owner_id], on=MONDAY)
+    assert rows("pk", "nominal_on", "closes_on", "status", "reason", "closed_on") == [(*before, "open", "", None)]
+
+
+def test_a_delivery_day_mistyped_and_corrected_brings_its_call_back():
+    only("D3")
+    plan_care(on=MONDAY)
+    vehicle = car(delivery=date(2026, 11, 20))
+    plan_customers(customer_ids=[vehicle.owner_id], on=MONDAY)
+    for day in (date(2025, 11, 20), date(2026, 11, 20)):
+        Vehicle.objects.filter(pk=vehicle.pk).update(delivery_on=day)
+        plan_customers(customer_ids=[vehicle.owner_id], on=MONDAY)
+    assert rows("nominal_on", "status") == [(MONDAY, "open")]
+
+
+def test_what_is_taken_up_again_heeds_the_wishes_of_now(admin_user):
+    only("M12k")
+    vehicle = car(delivery=date(2025, 11, 23))
+    plan_care(on=MONDAY)
+    Vehicle.objects.filter(pk=vehicle.pk).update(status=VehicleStatus.SCRAPPED)
+    plan_customers(customer_ids=[vehicle.owner_id], on=MONDAY)
+    Vehicle.objects.filter(pk=vehicle.pk).update(status=VehicleStatus.IN_USE)
+    Customer.objects.update(do_not_contact="all")
+    plan_customers(customer_ids=[vehicle.owner_id], on=MONDAY)
+    assert rows("status", "reason") == [("suppressed", "do_not_contact")]
+
+
+def test_what_a_rule_promised_ends_with_its_customer_also_when_the_rule_is_off():
+    only("M12k")
+    car(delivery=date(2025, 11, 23))
+    plan_care(on=MONDAY)
+    CareRule.objects.filter(code="M12k").update(is_active=False)
+    Customer.objects.update(status=CustomerStatus.DECEASED)
+    plan_care(on=TUESDAY)
+    assert rows("status", "reason") == [("cancelled", "customer_gone")]
+
+
+# --- Wishes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("refused", "expected"),
+    [
+        ([Channel.PHONE], ("open", "", "sms")),
+        ([Channel.PHONE, Channel.SMS], ("suppressed", "channels_refused", "phone")),
+    ],
+)
+def test_a_channel_refused_after_the_promise_is_heeded(refused, expected):
+    only("PS2")
+    car(
+        delivery=date(2020, 1, 1),
+        next_service_kind=ServiceKind.PERIODIC,
+        next_service_from_on=date(2026, 6, 8),
+        next_service_on=date(2026, 11, 30),
+    )
+    plan_care(on=MONDAY)
+    assert rows("status", "channel") == [("open", "phone")]
+    Customer.objects.update(refused_channels=refused)
+    plan_care(on=TUESDAY)
+    assert rows("status", "reason", "channel") == [expected]
+
+
+# --- Facts that nobody tells of -------------------------------------------------------------------------------------
+
+
+def test_estimated_inspections_of_cars_that_never_come_roll_on(admin_user):
+    only("IS1", "IS2", "IS3")
+    with time_machine.travel(datetime(2026, 9, 1, 4, tzinfo=UTC)):
+        owner = CustomerFactory(entered_on=date(2026, 9, 1))
+        create_vehicle(
+            owner=owner,
+            vin="LSJA24U62JG269225",
+            care_from=date(2026, 9, 1),
+            by=admin_user,
+            registered_on=date(2024, 11, 10),
+            delivery_on=date(2024, 11, 10),
+        )
+    plan_care(on=date(2026, 9, 1))
+    # Also over months without a night: first what was promised for the old one, then the next.
+    for day in (date(2027, 1, 31), date(2027, 2, 1), date(2028, 12, 31)):
+        plan_care(on=day)
+    assert [nominal.year for (nominal,) in rows("nominal_on")] == [2026, 2026, 2026, 2028, 2028, 2028]
+
+
+def test_a_yearly_event_is_not_celebrated_before_it_has_happened():
+    only("PE")
+    customer = CustomerFactory(entered_on=ENTERED)
+    PersonalEventFactory(customer=customer, on=date(2028, 12, 1), is_yearly=True)
+    for year in (2026, 2027, 2028, 2029):
+        plan_care(on=date(year, 12, 10))
+    assert [nominal.year for (nominal,) in rows("nominal_on")] == [2028, 2029]
+
+
+def test_an_effective_contact_after_the_window_covered_nothing_in_it():
+    only("M3k")
+    plan_care(on=date(2026, 11, 10))
+    car(delivery=date(2026, 8, 10))  # nominal 10 November, window until the 17th
+    Customer.objects.update(last_effective_contact_on=date(2026, 11, 19))
+    plan_care(on=date(2026, 11, 20))
+    assert rows("status", "reason") == [("missed", "window_passed")]
+
+
+# --- People and stores ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("leave", ["moves", "is deleted"])
+def test_calls_of_somebody_who_is_in_the_store_no_more_go_to_the_pool(store, other_store, consultant, leave):
+    only("M12k")
+    owner = CustomerFactory(store=store, entered_on=ENTERED, sales_consultant=consultant)
+    car(delivery=date(2025, 11, 23), customer=owner)
+    plan_care(on=MONDAY)
+    assert rows("assignee") == [(consultant.pk,)]
+    membership = Membership.objects.filter(user=consultant)
+    if leave == "moves":
+        membership.update(store=other_store)
+    else:
+        membership.delete()
+    plan_care(on=TUESDAY)
+    assert rows("assignee", "status") == [(None, "open")]
+
+
+def test_the_call_after_a_service_is_not_merged_into_the_work_of_the_receiving_adviser(store, adviser, care_specialist):
+    only("WE1", "PV")
+    owner = CustomerFactory(store=store, entered_on=ENTERED, care_specialist=care_specialist, service_adviser=adviser)
+    vehicle = car(
+        delivery=date(2024, 1, 1),
+        customer=owner,
+        warranty_from_on=date(2024, 1, 1),
+        warranty_notice_on=MONDAY,
+    )
+    plan_care(on=date(2026, 11, 18))
+    TouchPoint.objects.update(attempts=1)  # rung once, which puts it in front
+    WorkOrderFactory(vehicle=vehicle, adviser=adviser, arrived_on=MONDAY, handed_over_on=MONDAY, known_since=MONDAY)
+    for day in days(TUESDAY, 3):
+        plan_care(on=day)
+    found = set(rows("rule__code", "status", "assignee"))
+    assert ("PV", "open", care_specialist.pk) in found
+    assert ("WE1", "open", adviser.pk) in found
+
+
+def test_a_store_that_was_out_of_business_catches_up(store, other_store):
+    only("M3k")
+    owner = CustomerFactory(store=other_store, entered_on=ENTERED)
+    car(delivery=date(2026, 9, 5), customer=owner)  # nominal 5 December, opens 30 November
+    plan_care(on=MONDAY)
+    Store.objects.filter(pk=other_store.pk).update(is_active=False)
+    with time_machine.travel(datetime(2030, 1, 1, tzinfo=UTC)):  # long after any change of the customer
+        plan_care(on=date(2026, 12, 1))
+        Store.objects.filter(pk=other_store.pk).update(is_active=True)
+        plan_care(on=date(2026, 12, 2))
+    assert rows("nominal_on", "opens_on", "status") == [(date(2026, 12, 7), date(2026, 11, 30), "open")] or rows(
+        "nominal_on", "status"
+    ) == [(date(2026, 12, 5), "open")]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Beijing", "China", ""])
+def test_a_store_has_a_time_zone_that_there_is(zone):
+    store = StoreFactory()
+    store.time_zone = zone
+    with pytest.raises(ValidationError) as refused:
+        store.full_clean()
+    assert set(refused.value.message_dict) == {"time_zone"}
+
+
+def test_a_store_whose_night_fails_does_not_keep_the_others_from_theirs(store, other_store, monkeypatch):
+    planned = []
+
+    def plan(*, on, store):
+        if store.code == "BZ01":
+            raise RuntimeError("disk full")
+        planned.append(store.code)
+
+    monkeypatch.setattr("followups.tasks.plan_care", plan)
+    monkeypatch.setattr("followups.tasks.stores_to_plan", lambda now: [(store, MONDAY), (other_store, MONDAY)])
+    with pytest.raises(ExceptionGroup):
+        plan_due_stores_task()
+    assert planned == [other_store.code]
+
+
+def test_what_cannot_wait_is_planned_for_the_day_that_it_is_in_the_store():
+    only("D0")
+    berlin = StoreFactory(time_zone="Europe/Berlin")
+    plan_care(on=MONDAY)
+    with time_machine.travel(datetime(2026, 11, 23, 19, tzinfo=UTC), tick=False):  # Tuesday in Shanghai
+        vehicle = car(delivery=MONDAY, customer=CustomerFactory(store=berlin, entered_on=ENTERED))
+        plan_customers_task(customer_ids=[vehicle.owner_id])
+    assert rows("nominal_on", "status") == [(MONDAY, "open")]
+
+
+# --- Merging --------------------------------------------------------------------------------------------------------
+
+
+def test_a_forecast_that_moved_is_merged_on_the_day_its_window_opens():
+    only("PS2", "M3k")
+    owner = CustomerFactory(entered_on=ENTERED)
+    vehicle = car(
+        delivery=date(2026, 9, 1),
+        customer=owner,
+        next_service_kind=ServiceKind.PERIODIC,
+        next_service_from_on=date(2026, 6, 8),
+        next_service_on=date(2026, 11, 30),
+    )
+    plan_care(on=MONDAY)
+    Vehicle.objects.filter(pk=vehicle.pk).update(next_service_on=date(2026, 12, 9))  # PS2 opens on 2 December
+    for day in days(TUESDAY, 9):
+        plan_care(on=day)
+    assert sorted(rows("rule__code", "status")) == [("M3k", "merged"), ("PS2", "open")]
+
+
+def test_planning_some_customers_leaves_the_others_alone(store, other_store):
+    only("D3", "M12k")
+    other = CustomerFactory(store=other_store, entered_on=ENTERED)
+    car(delivery=date(2026, 11, 22), customer=other)
+    car(delivery=date(2025, 11, 22), customer=other)
+    plan_care(on=date(2026, 11, 24))
+    before = rows("pk", "status", "lead")
+    TouchPoint.objects.filter(status=TouchPointStatus.MERGED).update(closes_on=date(2026, 11, 25))
+    mine = car(delivery=date(2026, 11, 22), customer=CustomerFactory(store=store, entered_on=ENTERED))
+    plan_customers(customer_ids=[mine.owner_id], on=date(2026, 11, 25))
+    assert [row for row in rows("pk", "status", "lead") if row[0] in {pk for pk, *_ in before}] == before
