@@ -34,6 +34,19 @@ def _texts(data: QueryDict) -> list[str]:
     return [text for name, values in data.lists() for text in (name, *values)]
 
 
+class PrivatePagesMiddleware:
+    """Pages and files of a signed-in person are kept by no cache and no browser: the next one at the desk goes back."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.user.is_authenticated:
+            response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+
 class LanguageMiddleware:
     """The reader's language: from the own setting, else from the browser, else Chinese (screens.md)."""
 

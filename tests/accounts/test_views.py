@@ -1,9 +1,10 @@
 import pytest
-from allauth.mfa.totp.internal.auth import TOTP
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
 from django.urls import reverse
 
 from accounts.models import User
-from tests.factories import PASSWORD, UserFactory
+from tests.factories import NOW, PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -96,6 +97,54 @@ def test_a_stranger_may_not_guess_passwords_for_long(client, adviser):
         assert client.post(url, {"login": "sa1", "password": "wrong-guess"}).status_code == 200
     client.post(url, {"login": "sa1", "password": PASSWORD, "next": "/customers/"})
     assert "_auth_user_id" not in client.session
+
+
+def test_who_guesses_passwords_locks_out_nobody_else_behind_the_same_proxy(client, adviser, settings):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    url = reverse("account_login")
+    for number in range(11):
+        guess = {"login": f"nobody{number}", "password": "wrong-guess"}
+        client.post(url, guess, headers={"x-forwarded-for": "198.51.100.7, 203.0.113.9"})
+    own = {"login": "sa1", "password": PASSWORD}
+    client.post(url, own, headers={"x-forwarded-for": "203.0.113.9"})
+    assert "_auth_user_id" not in client.session
+    client.post(url, own, headers={"x-forwarded-for": "198.51.100.7"})
+    assert client.session["_auth_user_id"] == str(adviser.pk)
+
+
+def test_an_administrator_takes_a_second_step_away_and_does_nothing_else_with_it(
+    as_user, admin_user, adviser, general_manager
+):
+    row = TOTP.activate(adviser, "SECRETSECRETSECRET").instance
+    client = as_user(admin_user)
+    path = f"/admin/mfa/authenticator/{row.pk}"
+    page = client.get(f"{path}/change/")
+    assert (page.status_code, "secret" in page.content.decode().lower()) == (200, False)
+    client.post(f"{path}/change/", {"user": general_manager.pk, "type": "webauthn", "data": "{}"})
+    row.refresh_from_db()
+    assert (row.user, row.type) == (adviser, "totp")
+    assert client.get("/admin/mfa/authenticator/add/").status_code == 403
+    client.post(f"{path}/delete/", {"post": "yes"})
+    assert not Authenticator.objects.exists()
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_the_secret_of_a_second_step_is_encrypted_and_one_from_before_still_works(adviser, time_machine, is_old):
+    time_machine.move_to(NOW, tick=False)
+    secret = "JBSWY3DPEHPK3PXP"
+    totp = TOTP.activate(adviser, secret)
+    assert secret not in str(Authenticator.objects.get().data)
+    if is_old:
+        totp.instance.data = {"secret": secret}
+    assert totp.validate_code(format_hotp_value(hotp_value(secret, int(NOW.timestamp()) // 30)))
+
+
+def test_no_cache_keeps_the_pages_of_a_signed_in_person(client, as_user, adviser):
+    own = as_user(adviser)
+    assert {own.get(path).headers["Cache-Control"] for path in ("/customers/", "/no-such-page/")} == {
+        "private, no-store"
+    }
+    assert "Cache-Control" not in client.get("/customers/").headers
 
 
 def test_the_administration_has_no_sign_in_of_its_own(client, as_user, adviser, admin_user):

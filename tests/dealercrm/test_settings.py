@@ -16,6 +16,7 @@ GOOD = {
     "ALLOWED_HOSTS": "crm.example.com",
     "DATABASE_URL": "postgresql://nobody@localhost/none",
     "REDIS_URL": "redis://localhost/0",
+    "EMAIL_URL": "smtp+tls://crm:secret@mail.example.com:587",
 }
 
 
@@ -42,6 +43,8 @@ def test_the_deployment_check_is_clean():
         ({"SECRET_KEY": "short"}, "SECRET_KEY"),
         ({"SECRET_KEY": "trial-only-" + "not-a-secret-" * 4}, "SECRET_KEY"),
         ({"FIELD_ENCRYPTION_KEYS": None}, "FIELD_ENCRYPTION_KEYS"),
+        ({"EMAIL_URL": None}, "EMAIL_URL"),
+        ({"EMAIL_URL": "consolemail://"}, "EMAIL_URL"),
         ({"DEBUG": "1"}, "DEBUG"),
         ({"DJANGO_ENV": "prod"}, "DJANGO_ENV"),
         ({"DATABASE_URL": "sqlite:///db.sqlite3"}, "DATABASE_URL"),
@@ -52,3 +55,10 @@ def test_production_refuses_to_start_with(changes, word):
 
     assert result.returncode != 0
     assert f"ImproperlyConfigured: {word}" in result.stderr
+
+
+@pytest.mark.parametrize(("changes", "count"), [({}, "1"), ({"BEHIND_PROXY": "false"}, "0")])
+def test_the_address_of_a_client_is_read_behind_a_proxy_alone(changes, count):
+    words = "from django.conf import settings; print(settings.ALLAUTH_TRUSTED_PROXY_COUNT)"
+
+    assert manage("shell", "--no-imports", "-c", words, **changes).stdout.strip() == count
