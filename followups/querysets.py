@@ -11,6 +11,8 @@ from accounts.permissions import within_reach
 from customers.choices import TimeSlot
 from followups.choices import Handling, NextStepKind, Severity, TouchPointStatus
 from followups.permissions import pool_store_ids, work_store_ids
+from followups.rules import AFTER_SERVICE_TRIGGER
+from service.models import WorkOrder
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -83,6 +85,13 @@ class TouchPointQuerySet(models.QuerySet):
     def in_pool_of(self, user: "User") -> Self:
         """Touch points that nobody owns and that a user may take."""
         return self.filter(assignee=None, store_id__in=pool_store_ids(user))
+
+    def received_by(self, user: "User") -> Self:
+        """Post-service calls about visits at which a user received the car: never that user's (domain §3.2 PV)."""
+        visits = WorkOrder.objects.filter(
+            vehicle=OuterRef("vehicle"), handed_over_on=OuterRef("anchor_on"), adviser=user
+        )
+        return self.filter(Exists(visits), rule__trigger=AFTER_SERVICE_TRIGGER)
 
     def in_charge_of(self, user: "User") -> Self:
         """Touch points that are a user's own work: see ``permissions.is_in_charge``."""

@@ -17,6 +17,8 @@ from followups.choices import CareClass, Handling, NextStepKind, Outcome, Reason
 
 SERVICE_TRIGGERS = frozenset({"first_service", "periodic_service", "service_month"})
 WIN_BACK_TRIGGERS = frozenset({"silence"})
+# The call after a visit; the adviser who received the car never makes it (domain §3.2 PV).
+AFTER_SERVICE_TRIGGER = "hand_over"
 # Their dates count from the last effective contact: a new one makes those that still stand pointless (domain §3.2).
 CONTACT_ANCHORED_TRIGGERS = frozenset({"tier_contact", "regular"})
 

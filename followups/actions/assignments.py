@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import BigIntegerField, Case, Exists, F, OuterRef, Q, Value, When
+from django.db import connection
+from django.db.models import BigIntegerField, Case, F, Q, Value, When
 from django.utils.translation import gettext as _
 
 from accounts.models import Store, User
 from core.actions import acting, atomic_again, locked
 from customers.models import Customer
 from followups.actions.locks import locked_points
+from followups.choices import TouchPointStatus
 from followups.models import QueueLease, TouchPoint
 from followups.permissions import can_assign, can_be_assigned, can_hand_over
 from followups.querysets import TouchPointQuerySet
-from service.models import WorkOrder
-
-AFTER_SERVICE_TRIGGER = "hand_over"
 
 
 class CannotAssign(Exception):
@@ -43,17 +42,6 @@ class HandOver:
     to_pool: int
 
 
-def _received_by(user: User) -> Exists:
-    """Tell of a post-service touch point whether a user received the car at that visit."""
-    return Exists(
-        WorkOrder.objects.filter(vehicle=OuterRef("vehicle"), handed_over_on=OuterRef("anchor_on"), adviser=user)
-    )
-
-
-def _post_service(queryset: TouchPointQuerySet) -> TouchPointQuerySet:
-    return queryset.filter(rule__trigger=AFTER_SERVICE_TRIGGER)
-
-
 @atomic_again
 def assign(*, touch_points: Sequence[int], to: User | None, by: User) -> int:
     """Give open touch points, with those merged into them, to a person, or to the pool; return how many moved.
@@ -70,7 +58,7 @@ def assign(*, touch_points: Sequence[int], to: User | None, by: User) -> int:
     if to is not None:
         if not all(can_be_assigned(to, store_id) for store_id in stores):
             raise NoSuchColleague(_("%(person)s does not call customers in this store.") % {"person": to})
-        if _post_service(moving).filter(_received_by(to)).exists():
+        if moving.received_by(to).exists():
             raise ReceivingAdviser(
                 _("%(person)s received one of these cars and cannot make the call after the service.") % {"person": to}
             )
@@ -89,8 +77,9 @@ def _replaced(name: str, leaving: User, to: User) -> Case:
 def hand_over(*, leaving: User, to: User, store: Store, by: User) -> HandOver:
     """Give everything of a person in a store, customers and open touch points, to another one at once (domain §10).
 
-    Post-service calls of cars that the new person received go to the pool instead. The history of who looked after
-    whom is kept by the database. Raises ``NotYoursToAssign`` unless ``by`` manages the store, and ``NoSuchColleague``
+    Post-service calls of cars that the new person received go to the pool instead, by themselves where they were merged
+    with others: who calls about those must not make them along the way. The history of who looked after whom is kept by
+    the database. Raises ``NotYoursToAssign`` unless ``by`` manages the store, and ``NoSuchColleague``
     when the two are one, or ``to`` calls no customers there.
     """
     if not can_hand_over(by, store.pk):
@@ -110,7 +99,37 @@ def hand_over(*, leaving: User, to: User, store: Store, by: User) -> HandOver:
         customers = Customer.objects.filter(theirs, store=store, pk__in=ids).update(
             **{name: _replaced(name, leaving, to) for name in _STAFF_FIELDS}
         )
-    to_pool = _post_service(live).filter(_received_by(to)).update(assignee=None)
+    to_pool = _set_apart_for_pool(live, leaving=leaving, to=to)
     touch_points = live.filter(assignee=leaving).update(assignee=to)
     QueueLease.objects.filter(holder=leaving, customer__store=store).delete()
     return HandOver(customers=customers, touch_points=touch_points, to_pool=to_pool)
+
+
+def _set_apart_for_pool(live: TouchPointQuerySet, *, leaving: User, to: User) -> int:
+    """Let post-service calls that ``to`` may not make stand by themselves, in the pool; return how many came into it.
+
+    Also those that a lead among ``live`` speaks for. What they spoke for goes on behind the best of the rest, as after
+    a contact (``rules.regroup``).
+    """
+    together = TouchPoint.objects.filter(Q(pk__in=live) | Q(lead__in=live)).live()
+    barred = list(together.received_by(to).order_by("pk").values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH child AS (
+                SELECT id, first_value(id) OVER (
+                    PARTITION BY lead_id ORDER BY not_before NULLS FIRST, priority, closes_on, id
+                ) AS best
+                FROM followups_touchpoint
+                WHERE lead_id = ANY(%(barred)s) AND id <> ALL(%(barred)s) AND closed_on IS NULL
+            )
+            UPDATE followups_touchpoint AS point
+            SET status = CASE WHEN point.id = child.best THEN %(open)s ELSE %(merged)s END,
+                lead_id = NULLIF(child.best, point.id)
+            FROM child WHERE child.id = point.id
+            """,
+            {"barred": barred, "open": TouchPointStatus.OPEN, "merged": TouchPointStatus.MERGED},
+        )
+    apart = TouchPoint.objects.filter(pk__in=barred)
+    apart.update(status=TouchPointStatus.OPEN, lead=None)
+    return apart.filter(assignee=leaving).update(assignee=None)

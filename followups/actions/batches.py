@@ -17,7 +17,7 @@ from followups.choices import CareClass, Handling, Outcome, Reason, TouchPointSt
 from followups.models import TouchPoint
 from followups.permissions import pool_store_ids
 from followups.querysets import TouchPointQuerySet
-from followups.rules import MESSAGE_CHANNELS, local_time
+from followups.rules import MESSAGE_CHANNELS, URGENT, local_time
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
     ``touch_points`` is any queryset of them (a rule, a day, a store, without those that were un-ticked); only those of
     stores whose pool ``by`` may work are taken. One contact a customer, however many touch points it settles. Customers
     who asked not to be contacted, or refused the channel, since the night are held back: their touch points end
-    suppressed with the reason. Raises ``NotByMessage`` and ``NotYourContact``.
+    suppressed with the reason. Unless it was a greeting, the calls still open for those written to rest for the contact
+    gap, as after any contact (``rules.settle``). Raises ``NotByMessage`` and ``NotYourContact``.
     """
     if channel not in MESSAGE_CHANNELS:
         raise NotByMessage(_("Choose how the message was sent: SMS, WeChat, e-mail …"), "channel")
@@ -103,6 +104,32 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
                 ) AS reached
                 WHERE customer.id = reached.customer_id
                 RETURNING customer.id
+            ),
+            rested AS (
+                UPDATE followups_touchpoint AS point
+                SET not_before = rest.until
+                FROM (
+                    SELECT waiting.id, back.day::timestamp AT TIME ZONE store.time_zone AS until
+                    FROM (
+                        SELECT customer_id, max(today) AS today FROM verdict
+                        WHERE refusal = '' AND NOT ignores_gap GROUP BY customer_id
+                    ) AS reached
+                    JOIN followups_touchpoint AS waiting USING (customer_id)
+                    JOIN followups_carerule AS filed ON filed.id = waiting.rule_id
+                    JOIN LATERAL (
+                        SELECT own.ignores_gap FROM followups_carerule AS own
+                        WHERE own.code = filed.code AND (own.store_id = waiting.store_id OR own.id = filed.id)
+                        ORDER BY own.store_id NULLS LAST LIMIT 1
+                    ) AS rule ON true
+                    JOIN accounts_store AS store ON store.id = waiting.store_id
+                    CROSS JOIN LATERAL (
+                        SELECT LEAST(reached.today + store.gap_days::int, waiting.closes_on) AS day
+                    ) AS back
+                    WHERE waiting.status IN (%s, %s) AND waiting.closed_on IS NULL AND waiting.handling = %s
+                      AND waiting.priority > %s AND NOT rule.ignores_gap AND back.day > reached.today
+                ) AS rest
+                WHERE point.id = rest.id AND (point.not_before IS NULL OR point.not_before < rest.until)
+                RETURNING point.id
             )
             SELECT (SELECT count(*) FROM sent), (SELECT count(*) FROM contact), (SELECT count(*) FROM held_back)
             """,  # noqa: S608 - the inner statement is composed by Django, with parameters
@@ -118,6 +145,7 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
                 TouchPointStatus.SUPPRESSED,
                 *(by.pk, now, channel, Outcome.MESSAGE_SENT),
                 TouchPointStatus.DONE,
+                *(TouchPointStatus.OPEN, TouchPointStatus.MERGED, Handling.CONTACT, URGENT),
             ],
         )
         sent, customers, held_back = cursor.fetchone()

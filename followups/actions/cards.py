@@ -14,7 +14,15 @@ from customers.models import Customer
 from customers.rules import is_mobile, normalise_mobile
 from followups.choices import Handling, NextStepKind, Outcome, Severity, WinBackReason
 from followups.models import CareRule, QueueLease, TouchPoint
-from followups.rules import MESSAGE_CHANNELS, LivePoint, Need, can_settle_by_message, is_allowed_time, local_time
+from followups.rules import (
+    AFTER_SERVICE_TRIGGER,
+    MESSAGE_CHANNELS,
+    LivePoint,
+    Need,
+    can_settle_by_message,
+    is_allowed_time,
+    local_time,
+)
 from vehicles.choices import VehicleStatus
 from vehicles.models import Vehicle
 
@@ -32,6 +40,10 @@ class CannotRecordContact(Exception):
 
 class NotYourContact(CannotRecordContact):
     """The person does not work for this customer (see ``can_work``)."""
+
+
+class NotByReceiver(CannotRecordContact):
+    """A call after a service is never made by the adviser who received the car (domain §3.2 PV)."""
 
 
 class CustomerHeldByOther(CannotRecordContact):
@@ -182,7 +194,10 @@ def check_lease(card: Card) -> None:
 
 
 def check_ticks(card: Card) -> None:
-    """Raise ``WrongTouchPoint`` for a tick that does not belong here, ``SettledMeanwhile`` when none is live."""
+    """Raise ``WrongTouchPoint`` for a tick that does not belong here, ``SettledMeanwhile`` when none is live.
+
+    And ``NotByReceiver`` for a call after a service that is a colleague's.
+    """
     live = {point.pk for point in card.points}
     gone = card.ticked - live
     if gone and TouchPoint.objects.filter(pk__in=gone, customer=card.customer).count() != len(gone):
@@ -191,6 +206,9 @@ def check_ticks(card: Card) -> None:
         raise SettledMeanwhile(_("These reasons have been settled meanwhile. Go on to the next customer."))
     if any(point.handling != Handling.CONTACT for point in card.ticked_points):
         raise WrongTouchPoint(_("Lists, forms and messages to many are settled on their own pages."))
+    calls = [point.pk for point in card.ticked_points if point.rule.trigger == AFTER_SERVICE_TRIGGER]
+    if calls and TouchPoint.objects.filter(pk__in=calls).received_by(card.by).exists():
+        raise NotByReceiver(_("You received this car: a colleague makes the call after the service. Un-tick it."))
 
 
 def car_of(card: Card, vehicle: int | None) -> Vehicle | None:

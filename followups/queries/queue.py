@@ -22,7 +22,7 @@ from followups.choices import NextStepKind
 from followups.models import CareRule, ContactLog, NextStep, QueueLease, TouchPoint
 from followups.queries.day import due_state, preferred_channel
 from followups.querysets import TouchPointQuerySet
-from followups.rules import MESSAGE_CHANNELS, local_time
+from followups.rules import AFTER_SERVICE_TRIGGER, MESSAGE_CHANNELS, local_time
 from followups.strategies import strategies_for
 from followups.talking_points import PointValues, fill_lines, message_lines
 from vehicles.choices import AgeBand, ServiceKind, VehicleStatus
@@ -83,13 +83,14 @@ class CarFacts:
 class CardReason:
     """One due reason with its talking points in the reader's language.
 
-    ``waits_until`` is the time before which it is not to be tried, agreed or of the next attempt: naive, by the clock of
-    the store.
+    ``waits_until`` is the time before which it is not to be tried, agreed or of the next attempt: naive, by the store's
+    clock. ``is_barred`` for the reader, who received the car: the call is a colleague's.
     """
 
     point: TouchPoint
     state: str
     waits_until: datetime | None
+    is_barred: bool
     anchor_name: str
     points: list[str]
 
@@ -150,8 +151,13 @@ class QueueCard:
 
     @property
     def points(self) -> list[TouchPoint]:
-        """The touch points that can be ticked."""
+        """The touch points on the card."""
         return [reason.point for reason in self.reasons]
+
+    @property
+    def tickable(self) -> list[TouchPoint]:
+        """The touch points that the reader may work off."""
+        return [reason.point for reason in self.reasons if not reason.is_barred]
 
     @property
     def wants_message(self) -> bool:
@@ -202,11 +208,13 @@ def saved_contact(log: ContactLog) -> Saved:
 def queue_card(customer: Customer, *, user: User, now: datetime) -> QueueCard:
     """Return everything the guided queue says about a customer, in the active language.
 
-    ``customer`` comes with its ``store``. The number of queries is fixed: nine, however much there is to say.
+    ``customer`` comes with its ``store``. The number of queries is fixed: nine, however much there is to say, and one
+    more where there is a call after a service.
     """
     zone = customer.store.time_zone
     today = local_time(now, zone).date()
     points = card_points(customer, on=today)
+    barred = barred_points(points, user=user)
     cars, more_cars = _cars(customer, points, on=today)
     contacts = list(
         ContactLog.objects.filter(customer=customer)
@@ -240,7 +248,10 @@ def queue_card(customer: Customer, *, user: User, now: datetime) -> QueueCard:
         more_cars=more_cars,
         contacts=contacts,
         open_steps=[step for step in steps if step.done_at is None],
-        reasons=[_reason(point, customer=customer, cars=cars, user=user, now=now) for point in points],
+        reasons=[
+            _reason(point, customer=customer, cars=cars, user=user, now=now, is_barred=point.pk in barred)
+            for point in points
+        ],
         message=_message(points, customer=customer, cars=cars, user=user),
         channel=preferred_channel(customer, points[0]) if points else Channel.PHONE,
         lease=QueueLease.objects.filter(customer=customer, expires_at__gt=now).select_related("holder").first(),
@@ -282,6 +293,14 @@ def card_points(customer: Customer, *, on: date) -> list[TouchPoint]:
         # Filed under the group's rule; the store's own version says what is said.
         point.rule = own.get(point.rule.code, point.rule)
     return sorted(points, key=lambda point: (point.lead_id is not None, point.priority, point.closes_on, point.pk))
+
+
+def barred_points(points: Iterable[TouchPoint], *, user: User) -> frozenset[int]:
+    """Return which touch points are a colleague's call because the user received the car, by id; one query at most."""
+    calls = [point.pk for point in points if point.rule.trigger == AFTER_SERVICE_TRIGGER]
+    if not calls:
+        return frozenset()
+    return frozenset(TouchPoint.objects.filter(pk__in=calls).received_by(user).values_list("pk", flat=True))
 
 
 def card_cars(customer: Customer) -> list[Vehicle]:
@@ -338,7 +357,13 @@ def _car_facts(car: Vehicle, *, on: date) -> CarFacts:
 
 
 def _reason(
-    point: TouchPoint, *, customer: Customer, cars: Sequence[CarFacts], user: User, now: datetime
+    point: TouchPoint,
+    *,
+    customer: Customer,
+    cars: Sequence[CarFacts],
+    user: User,
+    now: datetime,
+    is_barred: bool,
 ) -> CardReason:
     zone = customer.store.time_zone
     waits = point.not_before if point.not_before is not None and point.not_before > now else None
@@ -349,6 +374,7 @@ def _reason(
         point=point,
         state=due_state(point.due_on, on=local_time(now, zone).date()),
         waits_until=local_time(waits, zone).replace(tzinfo=None) if waits else None,
+        is_barred=is_barred,
         anchor_name=str(ANCHOR_NAMES.get(point.rule.trigger) or _("Anchor date")),
         points=fill_lines(point.rule.points, values),
     )

@@ -93,7 +93,8 @@ def queue_save(request: StaffRequest, customer: int) -> HttpResponse:
     if (log := made.filter(customer=found).first()) is not None:
         return _next(request, saved_contact(log))
     today = local_time(now, found.store.time_zone).date()
-    form = _form(found, card_points(found, on=today), card_cars(found), now=now, data=request.POST)
+    points = card_points(found, on=today)
+    form = _form(found, points, tickable=points, cars=card_cars(found), now=now, data=request.POST)
     if form.is_valid():
         try:
             log = record_contact(customer=found, by=request.user, now=now, **form.contact())
@@ -204,14 +205,15 @@ def _day_address(request: StaffRequest) -> str:
 def _form(
     customer: Customer,
     points: list[TouchPoint],
-    cars: list[Vehicle],
     *,
+    tickable: list[TouchPoint],
+    cars: list[Vehicle],
     now: datetime,
     channel: str = "",
     data: Any = None,
 ) -> QueueForm:
     """The form of a card. Ticked beforehand is what is due; what waits for an agreed time is not."""
-    due = [point for point in points if point.not_before is None or point.not_before <= now]
+    due = [point for point in tickable if point.not_before is None or point.not_before <= now]
     return QueueForm(
         data,
         points=points,
@@ -293,14 +295,14 @@ def _render(
     context = {
         "card": card,
         "customer": customer,
-        "form": form or _form(customer, card.points, cars, now=now, channel=card.channel),
+        "form": form or _form(customer, card.points, tickable=card.tickable, cars=cars, now=now, channel=card.channel),
         "skip_form": skip_form or SkipForm(),
         "saved": saved,
         "may_work": may_work,
         "may_skip": can_skip(user, customer),
         "is_mine": is_mine,
         "is_held": card.lease is not None and not is_mine,
-        "can_save": may_work and bool(card.reasons) and (card.lease is None or is_mine),
+        "can_save": may_work and bool(card.tickable) and (card.lease is None or is_mine),
         "outcomes": [
             {"value": outcome, "rule": rule, "panel": PANEL_OF_OUTCOME.get(outcome, "")}
             for outcome, rule in OUTCOMES.items()

@@ -115,6 +115,42 @@ def test_a_hand_over_sends_calls_that_the_new_person_may_not_make_to_the_pool(
     assert owners(post_service_point) == [None]
 
 
+def test_a_hand_over_sets_a_call_that_the_new_person_may_not_make_apart_from_its_lead(
+    post_service_point, store, manager, adviser, second_adviser
+):
+    customer = post_service_point.customer
+    lead = TouchPointFactory(customer=customer, assignee=second_adviser)
+    for assignee in (second_adviser, None):
+        TouchPoint.objects.filter(pk=post_service_point.pk).update(
+            status=TouchPointStatus.MERGED, lead=lead, assignee=assignee
+        )
+        TouchPoint.objects.filter(pk=lead.pk).update(assignee=second_adviser)
+        hand_over(leaving=second_adviser, to=adviser, store=store, by=manager)
+        post_service_point.refresh_from_db()
+        assert (post_service_point.status, post_service_point.lead) == (TouchPointStatus.OPEN, None)
+        assert owners(lead, post_service_point) == [adviser, None]
+
+
+def test_what_a_call_set_apart_spoke_for_goes_on_behind_the_best_of_the_rest(
+    post_service_point, store, manager, adviser, second_adviser
+):
+    merged = {
+        "customer": post_service_point.customer,
+        "status": TouchPointStatus.MERGED,
+        "lead": post_service_point,
+        "assignee": second_adviser,
+    }
+    TouchPoint.objects.update(assignee=second_adviser)
+    late, best = TouchPointFactory(priority=4, **merged), TouchPointFactory(priority=2, **merged)
+    result = hand_over(leaving=second_adviser, to=adviser, store=store, by=manager)
+    assert result == HandOver(customers=0, touch_points=2, to_pool=1)
+    late.refresh_from_db()
+    best.refresh_from_db()
+    assert (best.status, best.lead) == (TouchPointStatus.OPEN, None)
+    assert (late.status, late.lead) == (TouchPointStatus.MERGED, best)
+    assert owners(post_service_point, best, late) == [None, adviser, adviser]
+
+
 def test_a_hand_over_is_for_managers_and_to_another_person_of_the_store(
     store, manager, adviser, second_adviser, other_store_adviser
 ):
@@ -128,10 +164,10 @@ def test_a_hand_over_is_for_managers_and_to_another_person_of_the_store(
 def test_a_hand_over_that_fails_half_way_moves_nothing(store, manager, adviser, second_adviser, monkeypatch):
     customer = CustomerFactory(store=store, service_adviser=adviser)
 
-    def fail(queryset):
+    def fail(queryset, **people):
         raise DatabaseError("the disk is full")
 
-    monkeypatch.setattr(assignments, "_post_service", fail)
+    monkeypatch.setattr(assignments, "_set_apart_for_pool", fail)
     with pytest.raises(DatabaseError), transaction.atomic():
         hand_over(leaving=adviser, to=second_adviser, store=store, by=manager)
     customer.refresh_from_db()

@@ -64,6 +64,37 @@ def test_a_batch_is_recorded_customer_by_customer(store, festival, care_speciali
     assert (both.last_proactive_contact_on, one.last_proactive_contact_on) == (TODAY, None)
 
 
+def test_calls_rest_for_the_contact_gap_after_a_message_as_after_a_call(store, festival, care_specialist):
+    """The store's gap is five days; midnight in Shanghai is 16:00 the day before."""
+    offer = CareRuleFactory(handling=Handling.BATCH, channels=[Channel.SMS], care_class=CareClass.MARKETING)
+    written, greeted = CustomerFactory.create_batch(2, store=store)
+    TouchPointFactory(customer=written, rule=offer)
+    TouchPointFactory(customer=greeted, rule=festival)
+    later = datetime(2026, 12, 1, 7, tzinfo=UTC)
+    merged = {"status": TouchPointStatus.MERGED, "lead": TouchPointFactory(customer=written)}
+    own_way = CareRuleFactory(late_days=20)
+    CareRuleFactory(code=own_way.code, store=store, ignores_gap=True)
+    rested = datetime(2026, 11, 25, 16, tzinfo=UTC)
+    expected = {
+        a_point(written, rule__late_days=20): rested,
+        a_point(written, rule__late_days=20, **merged): rested,
+        a_point(written, rule__late_days=20, not_before=NOW): rested,
+        a_point(written, rule__late_days=20, not_before=later): later,
+        a_point(written, rule__late_days=2): datetime(2026, 11, 22, 16, tzinfo=UTC),
+        a_point(written, rule__late_days=0): None,
+        a_point(written, rule__late_days=20, rule__priority=1): None,
+        a_point(written, rule__late_days=20, rule__ignores_gap=True): None,
+        TouchPointFactory(customer=written, rule=own_way): None,
+        a_point(written, rule__late_days=20, rule__handling=Handling.LIST): None,
+        a_point(written, rule__late_days=20, done=True): None,
+        a_point(greeted, rule__late_days=20): None,
+    }
+    batches = TouchPoint.objects.filter(handling=Handling.BATCH)
+    mark_batch_sent(touch_points=batches, by=care_specialist, now=NOW, channel=Channel.SMS)
+    found = dict(TouchPoint.objects.filter(pk__in=[point.pk for point in expected]).values_list("pk", "not_before"))
+    assert found == {point.pk: until for point, until in expected.items()}
+
+
 def test_a_batch_holds_back_whoever_refused_since_the_night(store, festival, care_specialist):
     wishes = {
         Reason.DO_NOT_CONTACT: {"do_not_contact": DoNotContact.ALL_BUT_SAFETY},

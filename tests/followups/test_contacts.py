@@ -23,6 +23,7 @@ from tests.factories import (
     QueueLeaseFactory,
     TouchPointFactory,
     VehicleFactory,
+    WorkOrderFactory,
 )
 from vehicles.choices import VehicleStatus
 
@@ -594,6 +595,19 @@ def test_a_message_cannot_replace_a_call_be_spoken_or_use_a_refused_channel(reco
         with pytest.raises(cards.NotByMessage):
             record(point, outcome=Outcome.MESSAGE_SENT, channel=channel)
     assert ContactLog.objects.count() == 0
+
+
+def test_the_call_after_a_service_is_not_made_by_who_received_the_car(record, customer, adviser, second_adviser):
+    visit = WorkOrderFactory(vehicle=VehicleFactory(owner=customer), adviser=adviser)
+    call = a_point(customer, rule__trigger="hand_over", vehicle=visit.vehicle, anchor_on=visit.handed_over_on)
+    other = a_point(customer)
+    with pytest.raises(cards.NotByReceiver):
+        record(call, other)
+    assert ContactLog.objects.count() == 0
+    record(other)
+    assert state(call) == (TouchPointStatus.OPEN, "")
+    record(call, by=second_adviser)
+    assert state(call) == (TouchPointStatus.DONE, "")
 
 
 # --- Who, when, once ----------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from tests.factories import (
     StoreFactory,
     TouchPointFactory,
     VehicleFactory,
+    WorkOrderFactory,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_nine_in_the_morning")]
@@ -261,6 +262,24 @@ def test_a_forecast_that_moved_away_is_no_reason_on_the_card(caller, due):
     assert caller.post(address("save", lead.customer), filled(lead)).status_code == 302
     moved.refresh_from_db()
     assert moved.status == TouchPointStatus.OPEN
+
+
+def test_who_received_the_car_leaves_the_call_after_the_service_to_a_colleague(as_user, due, adviser, care_specialist):
+    visit = WorkOrderFactory(vehicle=VehicleFactory(owner=due().customer), adviser=adviser)
+    rule = CareRule.objects.get(code="PV", store=None)
+    call = due(customer=visit.customer, rule=rule, vehicle=visit.vehicle, anchor_on=visit.handed_over_on)
+    lead = TouchPoint.objects.exclude(pk=call.pk).get()
+
+    page = as_user(adviser).get(address("card", visit.customer))
+    assert page.context["form"]["touch_points"].value() == [lead.pk]
+    assert "You received this car" in page.text
+    refused = as_user(adviser).post(address("save", visit.customer), filled(lead, call))
+    assert refused.status_code == 422
+    assert "a colleague makes the call" in refused.text
+
+    page = as_user(care_specialist).get(address("card", visit.customer))
+    assert set(page.context["form"]["touch_points"].value()) == {lead.pk, call.pk}
+    assert "You received this car" not in page.text
 
 
 def test_the_day_on_the_card_is_the_stores(as_user, due):
