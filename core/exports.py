@@ -1,12 +1,14 @@
 """Files that people take away: lists as csv for spreadsheet programs."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.http import StreamingHttpResponse
 
 UTF8_MARK = "\ufeff"  # spreadsheet programs read a file as UTF-8 with this mark only
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet program takes for a formula, full-width signs too; a number with its sign is none.
+FORMULA = re.compile(r"[=＝@＠\t\r\n]|[+＋\-－](?![\d\s()\-]+\Z)")
 
 
 class _Echo:
@@ -28,9 +30,12 @@ def _lines(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield UTF8_MARK
     yield writer.writerow(head)
     for row in rows:
-        yield writer.writerow([_plain(cell) for cell in row])
+        yield writer.writerow([harmless_cell(cell) for cell in row])
 
 
-def _plain(cell: str) -> str:
-    """A cell that begins like a formula is shown as text, never run."""
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+def harmless_cell(text: str) -> str:
+    """Return a cell that a spreadsheet program shows as text and never runs: with an apostrophe before a formula.
+
+    A phone number such as ``+86 138 1234 5678`` stays as it is.
+    """
+    return f"'{text}" if FORMULA.match(text) else text

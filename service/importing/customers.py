@@ -1,7 +1,6 @@
 """Writing a file of customers and cars into a store's files, a thousand rows at a time."""
 
 import csv
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ from accounts.choices import Role
 from accounts.models import Membership, Store, User
 from core.actions import acting, locked
 from core.copying import copy_in
+from core.exports import harmless_cell
 from core.fields import keyed_digest
 from customers.actions import SEARCH_COLUMNS, allocate_customer_numbers, fill_search_columns
 from customers.choices import DoNotContact
@@ -145,16 +145,12 @@ def _refused_rows(path: Path | None, headers: Sequence[str]) -> Iterator[Callabl
         writer.writerow([_("Line"), *headers, _("Reason")])
 
         def write(row: Row, reason: str) -> None:
-            cells = [_harmless(text_of(cell)) for cell in row.cells[: len(headers)]]
+            # The apostrophe is dropped on the way back in.
+            cells = [harmless_cell(text_of(cell)) for cell in row.cells[: len(headers)]]
             cells += [""] * (len(headers) - len(cells))
             writer.writerow([row.line, *cells, reason])
 
         yield write
-
-
-def _harmless(text: str) -> str:
-    """Keep a spreadsheet from running what somebody wrote into a cell; the apostrophe is dropped on the way back in."""
-    return f"'{text}" if re.match(r"[=@\t\r]|[+-](?![\d\s()-]+$)", text) else text
 
 
 class _Run:

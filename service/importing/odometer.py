@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from core.actions import acting
+from core.exports import harmless_cell
 from service.importing.cells import UnreadableCell, date_of, text_of
 from service.importing.columns import plain
 from service.importing.reading import Row, UnusableFile, read_table
@@ -282,4 +283,4 @@ def _write_refused(path: Path | None, headers: Sequence[str], refused: Sequence[
         writer = csv.writer(file)
         writer.writerow([_("Line"), *headers, _("Reason")])
         for row, reason in refused:
-            writer.writerow([row.line, *(text_of(cell) for cell in row.cells), reason])
+            writer.writerow([row.line, *(harmless_cell(text_of(cell)) for cell in row.cells), reason])
