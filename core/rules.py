@@ -46,6 +46,15 @@ def days_between(first: date, last: date) -> Iterator[date]:
         yield first + timedelta(days=offset)
 
 
+def error_text(error: BaseException) -> str:
+    """Return what kind of error it was and what it says, without the row that a database adds to its message.
+
+    ``Failing row contains (…)`` and ``Key (mobile)=(…)`` are customers' data: not for a log or the list of jobs.
+    """
+    said = getattr(getattr(error.__cause__, "diag", None), "message_primary", None)
+    return f"{type(error).__name__}: {said or error}"
+
+
 @dataclass(frozen=True)
 class WorkCalendar:
     """Which days are worked: Monday to Friday, unless ``exceptions`` says otherwise (holidays, make-up days)."""

@@ -39,7 +39,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     import environ
@@ -64,6 +64,9 @@ POSTGRES_SETTINGS = {
     "log_timezone": "UTC",
     "lc_messages": "C",
     "log_line_prefix": "%m [%p] %d ",
+    # A failed statement and the row that it failed for are customers' data: neither belongs in a log.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 # For tests only: a throw-away cluster need not survive a power cut.
 THROWAWAY_SETTINGS = {
@@ -311,8 +314,7 @@ def _start_keeper(layout: Layout) -> None:
         command.append("--throwaway")
     command += ["--ready-fd", str(write_end)]
     log = layout.logs / "keeper.log"
-    _trim(log)
-    with log.open("ab") as output:
+    with _open_log(log) as output:
         keeper = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -375,9 +377,13 @@ def _leave(signum: int, frame: object) -> NoReturn:
     sys.exit(0)
 
 
-def _trim(log: Path) -> None:
+def _open_log(log: Path) -> IO[bytes]:
+    """Open a log to write on at its end; nobody but the account that runs the project may read it."""
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
+    log.touch(mode=0o600)
+    log.chmod(0o600)
+    return log.open("ab")
 
 
 def _tail(log: Path, lines: int = 15) -> str:
@@ -605,8 +611,7 @@ _children: list[subprocess.Popen[bytes]] = []
 
 
 def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    _trim(log)
-    with log.open("ab") as output:
+    with _open_log(log) as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
         )

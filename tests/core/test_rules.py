@@ -3,10 +3,13 @@
 from datetime import date, timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.rules import WorkCalendar, add_months, anchors_of
+from core.rules import WorkCalendar, add_months, anchors_of, error_text
+from customers.models import Customer
+from tests.factories import CustomerFactory
 
 DATES = st.dates(min_value=date(1990, 1, 1), max_value=date(2090, 12, 31))
 
@@ -56,3 +59,19 @@ def test_no_working_day_is_found_beyond_the_limit():
 def test_a_weekday_without_exceptions_is_a_working_day(day):
     assert WorkCalendar().is_working(day) == (day.isoweekday() <= 5)
     assert WorkCalendar().on_or_after(day) - day < timedelta(days=3)
+
+
+@pytest.mark.django_db
+def test_the_text_of_an_error_names_no_row_of_the_database():
+    customer = CustomerFactory(mobile="13855557777")
+    with pytest.raises(IntegrityError) as caught, transaction.atomic():
+        Customer.objects.filter(pk=customer.pk).update(birthday_month=13, birthday_day=1)
+    assert "13855557777" in str(caught.value)
+    words = (
+        'IntegrityError: new row for relation "customers_customer" violates check constraint "customer_birthday_whole"'
+    )
+    assert error_text(caught.value) == words
+
+
+def test_the_text_of_another_error_is_what_it_says():
+    assert error_text(ValueError("no such store")) == "ValueError: no such store"

@@ -254,6 +254,22 @@ def test_the_database_speaks_utc_and_knows_chinese_letters(servers):
     assert servers.sql("SELECT current_setting('fsync')") == [("on",)]
 
 
+def test_no_log_tells_the_row_that_a_statement_failed_for(servers):
+    logs = servers.layout.logs
+    (logs / "postgres.log").chmod(0o644)
+    servers.user()
+
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        servers.sql("CREATE TEMP TABLE t (mobile text CHECK (mobile = '')); INSERT INTO t VALUES ('13855557777')")
+
+    text = (logs / "postgres.log").read_text()
+    assert "violates check constraint" in text
+    assert "13855557777" not in text
+    assert {path.name: path.stat().st_mode & 0o777 for path in logs.glob("*.log")} == dict.fromkeys(
+        ("keeper.log", "postgres.log", "valkey.log"), 0o600
+    )
+
+
 def test_a_socket_directory_that_is_a_link_is_refused(tmp_path):
     sockets = tmp_path / "sockets"
     (tmp_path / "elsewhere").mkdir()
