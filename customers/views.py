@@ -17,6 +17,7 @@ from accounts.http import StaffRequest, customer_data_required
 from accounts.permissions import can_see_audit_log, can_see_customers
 from core.pages import render_page
 from core.paging import capped_count, keyset_page
+from core.parsing import as_id
 from customers.actions import (
     REVEALABLE,
     CannotReveal,
@@ -120,8 +121,8 @@ def access_list(request: StaffRequest) -> HttpResponse:
     if not can_see_audit_log(user):
         raise PermissionDenied
     lines = access_log(user)
-    asked = request.GET.get("person", "")
-    person = people_watched_by(user).filter(pk=asked).first() if asked.isdecimal() and len(asked) < 19 else None
+    asked = as_id(request.GET.get("person", ""))
+    person = people_watched_by(user).filter(pk=asked).first() if asked is not None else None
     if person is not None:
         lines = lines.filter(by=person)
     page = keyset_page(lines, by=("-at", "-pk"), after=request.GET.get("after", ""), size=PAGE_SIZE)

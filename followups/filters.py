@@ -8,6 +8,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from core.parsing import as_id
 from customers.choices import Tier
 from followups.models import CareRule
 from followups.queries.day import SORTS, escalated
@@ -74,7 +75,7 @@ class DayFilters:
                 includes_pool=query.get("pool") == "1",
             ),
             due=due if due == DUE_TODAY else "",
-            owner=owner if owner == POOL or owner.isdecimal() else "",
+            owner=owner if owner == POOL or as_id(owner) is not None else "",
             is_escalated=query.get("escalated") == "1",
             sort=sort if sort in SORTS else "latest",
         )

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from core.parsing import as_id
 from customers.choices import Channel, DoNotContact
 from customers.rules import is_mobile, normalise_mobile
 from followups.actions.cards import FURTHEST_AGREED, CannotRecordContact, NextStepDraft
@@ -397,7 +398,7 @@ class BatchForm(ShownBatchForm):
         # The ids only ever narrow rows that the user may see, so any number is a valid one.
         for name in ("shown", "ticked"):
             values = cast(QueryDict, self.data).getlist(name) if self.is_bound else []
-            _choices(self, name).choices = [(int(value), value) for value in values if value.isdecimal()]
+            _choices(self, name).choices = [(pk, value) for value in values if (pk := as_id(value)) is not None]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

@@ -7,6 +7,7 @@ from django.utils import translation
 from django.utils.translation import pgettext
 
 from accounts.choices import Language
+from core.parsing import as_id
 from customers.choices import Channel
 from customers.models import Customer
 from followups.models import CareRule, TouchPoint
@@ -80,8 +81,9 @@ def batch_page(
 ) -> BatchPage:
     """Return one page of messages, by customer, keyset-paged by ``after`` (the last touch point of the page before)."""
     rows = _with_customers(points)
-    if after.isdecimal():
-        rows = rows.filter(pk__gt=int(after))
+    last = as_id(after)
+    if last is not None:
+        rows = rows.filter(pk__gt=last)
     found = list(rows[: size + 1])
     page = found[:size]
     return BatchPage(

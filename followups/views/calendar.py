@@ -16,6 +16,7 @@ from accounts.http import StaffRequest
 from accounts.permissions import can_edit_care_plan, can_see_care_plan
 from core.actions import DayNotInCalendar, fill_calendar, remove_calendar_day, set_calendar_day
 from core.models import CalendarDay
+from core.parsing import as_id
 from core.rules import SATURDAY
 from followups.forms_plan import CalendarDayForm
 
@@ -96,9 +97,8 @@ def _require_edit(request: StaffRequest) -> None:
 
 
 def _year(text: str, today: date) -> int:
-    if text.isdecimal() and FIRST_YEAR <= int(text) <= LAST_YEAR:
-        return int(text)
-    return today.year
+    year = as_id(text)
+    return year if year is not None and FIRST_YEAR <= year <= LAST_YEAR else today.year
 
 
 def _to_year(year: int) -> HttpResponse:

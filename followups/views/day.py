@@ -29,6 +29,7 @@ from accounts.permissions import (
 )
 from core.exports import csv_response
 from core.pages import render_page
+from core.parsing import as_id
 from customers.actions import log_data_access
 from customers.choices import PersonalDataField
 from followups.actions.assignments import CannotAssign, assign
@@ -173,7 +174,7 @@ def team_assign(request: StaffRequest) -> HttpResponse:
     store = _chosen_store(request, stores)
     now = timezone.now()
     ready = _team_leads(user, store, now=now, today=local_time(now, store.time_zone).date())
-    ids = [int(pk) for pk in request.POST.getlist("customers") if pk.isdecimal()]
+    ids = [pk for text in request.POST.getlist("customers") if (pk := as_id(text)) is not None]
     leads = ready.filter(customer__in=ids)
     people = {membership.user_id: membership.user for membership in team_of(store)}
     form = AssignForm(

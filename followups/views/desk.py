@@ -17,6 +17,7 @@ from accounts.permissions import can_export, can_work_tasks, export_store_ids
 from core.exports import csv_response
 from core.pages import render_page
 from core.paging import keyset_page
+from core.parsing import as_id
 from customers.actions import log_data_access
 from customers.choices import PersonalDataField
 from followups.actions.batches import mark_handled
@@ -79,12 +80,13 @@ def desk_settle(request: StaffRequest) -> HttpResponse:
     """Close what was ticked, or everything of the kind that is shown."""
     points = _points(request)
     code = request.POST.get("rule", "")
-    last = request.POST.get("last", "")
-    if request.POST.get("scope") == "all" and code and last.isdecimal():
+    last = as_id(request.POST.get("last", ""))
+    if request.POST.get("scope") == "all" and code and last is not None:
         # What the planner added after the page was shown has a higher id, and nobody has dealt with it.
-        chosen = points.filter(rule__code=code, pk__lte=int(last))
+        chosen = points.filter(rule__code=code, pk__lte=last)
     else:
-        chosen = points.filter(pk__in=[int(pk) for pk in request.POST.getlist("ticked") if pk.isdecimal()])
+        ticked = [as_id(text) for text in request.POST.getlist("ticked")]
+        chosen = points.filter(pk__in=[pk for pk in ticked if pk is not None])
     ids = list(chosen.order_by("pk").values_list("pk", flat=True))
     if not ids:
         messages.warning(request, _("Tick what you have dealt with first."))

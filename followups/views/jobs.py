@@ -20,6 +20,7 @@ from accounts.models import Store
 from accounts.permissions import can_run_jobs, can_see_jobs, has_role
 from core.choices import JobStatus
 from core.models import JobRun
+from core.parsing import as_id
 from core.rules import STUCK_AFTER
 from followups.context_processors import forget_alarm_facts
 from followups.dispatch import BrokerDown, NoWorker, start_plan
@@ -67,15 +68,15 @@ def job_list(request: StaffRequest) -> HttpResponse:
     status = request.GET.get("status", "")
     if status in JobStatus.values:
         runs = runs.filter(status=status)
-    before = request.GET.get("before", "")
-    if before.isdecimal():
-        runs = runs.filter(pk__lt=int(before))
+    before = as_id(request.GET.get("before", ""))
+    if before is not None:
+        runs = runs.filter(pk__lt=before)
     page = list(runs.select_related("started_by")[: PAGE_SIZE + 1])
     names, rules = _store_names(), rule_names()
     context: dict[str, Any] = {
         "rows": [_row(run, names, now, rules) for run in page[:PAGE_SIZE]],
         "older": page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None,
-        "is_first_page": not before,
+        "is_first_page": before is None,
         "status": status if status in JobStatus.values else "",
         "statuses": JobStatus.choices,
         "progress": _progress(request, names, now),

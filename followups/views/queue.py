@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.http import StaffRequest
 from accounts.models import User
 from accounts.permissions import can_work_tasks
+from core.parsing import as_id
 from customers.actions import log_data_access
 from customers.choices import PersonalDataField
 from customers.models import ContactPerson, Customer
@@ -131,8 +132,8 @@ def queue_release(request: StaffRequest, customer: int) -> HttpResponse:
 def queue_call(request: StaffRequest, customer: int) -> HttpResponse:
     """Show a number to dial: the customer's, or a contact person's. The look is logged before the number is shown."""
     found = _customer_to_work(request.user, customer)
-    person_id = request.POST.get("person", "")
-    person = get_object_or_404(found.contact_persons, pk=person_id) if person_id.isdecimal() else None
+    person_id = as_id(request.POST.get("person", ""))
+    person = get_object_or_404(found.contact_persons, pk=person_id) if person_id is not None else None
     log_data_access(
         customers=[found.pk],
         field=PersonalDataField.MOBILE,

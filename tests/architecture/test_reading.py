@@ -77,7 +77,18 @@ def test_no_page_around_signing_in_writes_when_it_is_read(readers, who):
 
 
 # What people and scanners put into an address: nothing of it may break a page.
-NONSENSE = ["\x00", "9" * 30, "-1", "٣", "~", "99999999999999999999~99999999999999999999", "0001-01-01~1", "%", "'\""]
+NONSENSE = [
+    "\x00",
+    "9" * 30,
+    "9" * 5000,
+    "-1",
+    "٣",
+    "~",
+    "99999999999999999999~99999999999999999999",
+    "0001-01-01~1",
+    "%",
+    "'\"",
+]
 PARAMETERS = sorted(
     {"q", "after", "before", "sort", "page", "store", "owner", "tier", "status", "state", "year", "asked", "rule"}
     | {"due", "overdue", "priority", "pool", "escalated", "series", "person", "entered", "silent", "contact", "kind"}
@@ -153,3 +164,15 @@ def test_a_character_that_the_database_cannot_hold_is_refused(as_user, general_m
     assert response.status_code == 400
     batch = reverse("followups:batch_detail", kwargs={"store": "a\x00", "rule": "FE", "nominal_on": "2026-11-21"})
     assert as_user(general_manager).get(batch).status_code == 400
+
+
+def test_a_number_that_python_refuses_to_read_breaks_no_form(clients, our_world):
+    sent = {"person": "9" * 5000, "ticked": "9" * 5000, "last": "9" * 5000, "customers": "9" * 5000, "scope": "all"}
+    client = clients["general_manager"]
+    client.raise_request_exception = False
+    found = {}
+    for name in ("queue_call", "desk_settle", "team_assign", "batch_send", "queue_save", "queue_skip"):
+        path = reverse(f"followups:{name}", kwargs=PAGES[f"followups:{name}"].arguments(our_world))
+        found[name] = client.post(path, sent | {"rule": "PS0", "touch_points": "9" * 5000}).status_code
+    assert {name for name, status in found.items() if status >= 500} == set()
+    assert found["queue_call"] == 200
