@@ -24,7 +24,7 @@ from followups.actions.batches import mark_handled
 from followups.actions.cards import CannotRecordContact
 from followups.actions.leases import local_now
 from followups.models import TouchPoint
-from followups.queries.desk import DeskKind, desk_kinds
+from followups.queries.desk import DeskKind, desk_kinds, shown_list
 from followups.queries.exports import desk_head, desk_lines
 from followups.querysets import TouchPointQuerySet
 
@@ -45,7 +45,7 @@ def desk(request: StaffRequest) -> HttpResponse:
         "may_export": can_export(request.user),
         "chosen": chosen,
         "count": chosen.count if chosen else sum(kind.count for kind in kinds),
-        "last": points.order_by("-pk").values_list("pk", flat=True).first() if chosen else None,
+        "shown": shown_list(points) if chosen else None,
         "page": keyset_page(rows, by=("closes_on", "pk"), after=request.GET.get("after", ""), size=PAGE_SIZE),
     }
     return render_page(request, "followups/desk.html", context)
@@ -82,8 +82,11 @@ def desk_settle(request: StaffRequest) -> HttpResponse:
     code = request.POST.get("rule", "")
     last = as_id(request.POST.get("last", ""))
     if request.POST.get("scope") == "all" and code and last is not None:
-        # What the planner added after the page was shown has a higher id, and nobody has dealt with it.
+        # What came onto the list after the page was shown nobody has dealt with.
         chosen = points.filter(rule__code=code, pk__lte=last)
+        if shown_list(chosen).digest != request.POST.get("digest", ""):
+            messages.warning(request, _("The list has changed meanwhile. Look at it again, then close it."))
+            return redirect(_address(code))
     else:
         ticked = [as_id(text) for text in request.POST.getlist("ticked")]
         chosen = points.filter(pk__in=[pk for pk in ticked if pk is not None])

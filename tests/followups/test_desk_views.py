@@ -69,12 +69,26 @@ def test_a_whole_list_is_closed_at_once_and_other_kinds_stay(as_user, adviser, s
     form, first, second = card(store, adviser), card(store, adviser, code="PS0"), card(store, adviser, code="PS0")
     client = as_user(adviser)
     page = client.get(DESK, {"rule": "PS0"})
-    last = page.context["last"]
-    assert f'name="last" value="{last}"' in page.text
+    shown = page.context["shown"]
+    assert f'name="last" value="{shown.last}"' in page.text
+    assert f'name="digest" value="{shown.digest}"' in page.text
     added = card(store, adviser, code="PS0")  # the planner's, after the page was shown
-    client.post(SETTLE, {"rule": "PS0", "scope": "all", "last": last})
+    client.post(SETTLE, {"rule": "PS0", "scope": "all", "last": shown.last, "digest": shown.digest})
     done = TouchPointStatus.DONE
     assert statuses(form, first, second, added) == [TouchPointStatus.OPEN, done, done, TouchPointStatus.OPEN]
+
+
+def test_a_whole_list_that_a_moved_forecast_has_joined_meanwhile_is_looked_at_again(as_user, adviser, store):
+    moved, listed = card(store, adviser, code="PS0"), card(store, adviser, code="PS0")
+    away = {"opens_on": TODAY + timedelta(30), "due_on": TODAY + timedelta(30), "closes_on": TODAY + timedelta(30)}
+    TouchPoint.objects.filter(pk=moved.pk).update(**away)
+    client = as_user(adviser)
+    shown = client.get(DESK, {"rule": "PS0"}).context["shown"]
+    TouchPoint.objects.filter(pk=moved.pk).update(opens_on=TODAY, due_on=TODAY, closes_on=TODAY)
+    form = {"rule": "PS0", "scope": "all", "last": shown.last, "digest": shown.digest}
+    response = client.post(SETTLE, form, follow=True)
+    assert statuses(moved, listed) == [TouchPointStatus.OPEN] * 2
+    assert "The list has changed meanwhile" in response.text
 
 
 def test_nothing_ticked_closes_nothing_and_says_so(as_user, adviser, store):
