@@ -1,6 +1,6 @@
 """Writes of the customer file."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -166,22 +166,52 @@ def record_consent(
     wording: str = "",
     evidence: str = "",
 ) -> Consent:
-    """Add a line to the consent ledger and bring ``refused_channels`` in line with it (domain §1.1).
+    """Add a line to the consent ledger; see ``record_consents``."""
+    (consent,) = record_consents(
+        customer=customer,
+        purposes=[purpose],
+        channels=[channel],
+        is_given=is_given,
+        at=at,
+        by=by,
+        wording=wording,
+        evidence=evidence,
+    )
+    return consent
+
+
+@transaction.atomic
+def record_consents(
+    *,
+    customer: Customer,
+    purposes: Sequence[ConsentPurpose],
+    channels: Sequence[Channel],
+    is_given: bool,
+    at: datetime,
+    by: User | None,
+    wording: str = "",
+    evidence: str = "",
+) -> list[Consent]:
+    """Add a line a purpose and channel to the consent ledger and bring ``refused_channels`` in line (domain §1.1).
 
     A channel is refused while the newest line of marketing or of service messages for it is a withdrawal: in doubt we
-    do not write.
+    do not write. The care engine hears of a change at once by ``signals.wishes_changed``.
     """
     # Two lines at once: the second reads the ledger with the first in it.
     present = locked(Customer.objects.only("refused_channels")).get(pk=customer.pk)
-    consent = Consent.objects.create(
-        customer=customer,
-        purpose=purpose,
-        channel=channel,
-        is_given=is_given,
-        at=at,
-        wording=wording,
-        evidence=evidence,
-        recorded_by=by,
+    consents = Consent.objects.bulk_create(
+        Consent(
+            customer=customer,
+            purpose=purpose,
+            channel=channel,
+            is_given=is_given,
+            at=at,
+            wording=wording,
+            evidence=evidence,
+            recorded_by=by,
+        )
+        for purpose in purposes
+        for channel in channels
     )
     newest = (
         Consent.objects.filter(customer=customer, purpose__in=(ConsentPurpose.MARKETING, ConsentPurpose.SERVICE))
@@ -193,7 +223,8 @@ def record_consent(
     if present.refused_channels != refused:
         with acting(by):
             customer.save(update_fields=["refused_channels"])
-    return consent
+        transaction.on_commit(lambda: wishes_changed.send(sender=Customer, customer_ids=[customer.pk]))
+    return consents
 
 
 def log_data_access(

@@ -117,6 +117,9 @@ def _select(label: "StrOrPromise", choices: Any) -> forms.ChoiceField:
     )
 
 
+CHANNELS = [choice for choice in Channel.choices if choice[0] != Channel.FORM]
+
+
 class QueueForm(forms.Form):
     """What happened at a contact, for the touch points of one card.
 
@@ -135,8 +138,14 @@ class QueueForm(forms.Form):
     )
     channel = forms.ChoiceField(
         label=_("Channel"),
-        choices=[choice for choice in Channel.choices if choice[0] != Channel.FORM],
+        choices=[("", "—"), *CHANNELS],
+        error_messages={"required": _("Choose how the contact was made.")},
         widget=forms.Select(attrs={"class": "form-select form-select-sm"}),
+    )
+    is_inbound = forms.BooleanField(
+        label=_("The customer contacted us"),
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
     )
     note = forms.CharField(
         label=_("Note"),
@@ -176,8 +185,13 @@ class QueueForm(forms.Form):
     )
     owner_words = _words(_("Who answered, who owns the car now"))
     do_not_contact = _select(
-        _("No further"), [choice for choice in DoNotContact.choices if choice[0] != DoNotContact.NONE]
+        _("No further"),
+        [
+            *(choice for choice in DoNotContact.choices if choice[0] != DoNotContact.NONE),
+            (DoNotContact.NONE, _("Only the channels below")),
+        ],
     )
+    refused_channels = forms.MultipleChoiceField(label=_("No more by"), choices=CHANNELS, required=False)
     refusal_reason = _words(_("Reason"), limit=200)
     elsewhere_reason = _select(_("Why not with us"), ELSEWHERE_REASONS)
     car_status = _select(
@@ -242,6 +256,8 @@ class QueueForm(forms.Form):
             for name in REQUIRED_IN_PANEL.get(panel, ()):
                 if not data.get(name) and name not in self.errors:
                     self.add_error(name, NEEDED)
+        if "refusal" in panels and data.get("do_not_contact") == DoNotContact.NONE and not data.get("refused_channels"):
+            self.add_error("refused_channels", NEEDED)
         self._clean_numbers(panels)
         self._clean_times(panels)
         ticked = set(data.get("touch_points", ()))
@@ -282,6 +298,7 @@ class QueueForm(forms.Form):
             "note": data["note"],
             "submission": data["submission"],
             "next_steps": self._drafts(panels),
+            "is_inbound": data["is_inbound"],
         }
         if OUTCOMES[data["outcome"]].is_effective and self.is_win_back:
             told["win_back_reason"] = data["win_back_reason"]
@@ -290,7 +307,11 @@ class QueueForm(forms.Form):
         if {"number", "owner"} & panels:
             told["corrected_mobile"] = data["corrected_mobile"]
         if "refusal" in panels:
-            told |= {"do_not_contact": data["do_not_contact"], "reason": data["refusal_reason"]}
+            told |= {
+                "do_not_contact": data["do_not_contact"],
+                "refused_channels": data["refused_channels"],
+                "reason": data["refusal_reason"],
+            }
         if "elsewhere" in panels:
             told |= {
                 "vehicle": data["vehicle"],

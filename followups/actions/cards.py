@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from core.actions import locked
-from customers.choices import DoNotContact
+from customers.choices import Channel, DoNotContact
 from customers.models import Customer
 from customers.rules import is_mobile, normalise_mobile
 from followups.choices import Handling, NextStepKind, Outcome, Severity, WinBackReason
-from followups.models import CareRule, QueueLease, TouchPoint
+from followups.models import CareRule, NextStep, QueueLease, TouchPoint
 from followups.rules import (
     AFTER_SERVICE_TRIGGER,
     MESSAGE_CHANNELS,
@@ -23,6 +23,7 @@ from followups.rules import (
     is_allowed_time,
     local_time,
 )
+from service.models import WorkOrder
 from vehicles.choices import VehicleStatus
 from vehicles.models import Vehicle
 
@@ -66,6 +67,10 @@ class IncompleteOutcome(CannotRecordContact):
     """The outcome asks for something that is missing or cannot be right."""
 
 
+class RefusedChannel(CannotRecordContact):
+    """The customer withdrew the consent to be contacted in this way (domain §3.6, 1)."""
+
+
 class NotByMessage(CannotRecordContact):
     """A message cannot settle what was ticked, or may not be sent."""
 
@@ -100,6 +105,8 @@ class Card:
     ticked: frozenset[int]
     drafts: Sequence[NextStepDraft]
     vehicle: Vehicle | None = None
+    # Channels that the customer refuses at this contact.
+    refused_channels: Sequence[str] = ()
     # The store's own versions of rules, by code.
     own_rules: Mapping[str, CareRule] = field(default_factory=dict)
 
@@ -315,12 +322,33 @@ def checked_mobile(customer: Customer, corrected_mobile: str) -> str:
     return mobile
 
 
+def check_channel(card: Card, *, is_inbound: bool) -> None:
+    """Raise ``RefusedChannel`` for a contact by us in a way that the customer refused (domain §3.6, 1).
+
+    What the customer began may be answered: a contact of their own, an open complaint, a car in the workshop.
+    """
+    if is_inbound and card.outcome in (Outcome.NOT_REACHED, Outcome.MESSAGE_SENT):
+        raise IncompleteOutcome(_("Who contacts us has been spoken to: choose another outcome."), "outcome")
+    if is_inbound or card.channel not in card.customer.refused_channels:
+        return
+    complaints = NextStep.objects.filter(customer=card.customer, kind=NextStepKind.COMPLAINT).open()
+    orders = WorkOrder.objects.filter(customer=card.customer, handed_over_on=None)
+    if complaints.exists() or orders.exists():
+        return
+    raise RefusedChannel(
+        _(
+            "The customer has refused to be contacted by %(channel)s. Choose the way the contact was made, or say that "
+            "the customer contacted you."
+        )
+        % {"channel": Channel(card.channel).label},
+        "channel",
+    )
+
+
 def check_message(card: Card) -> None:
     """Raise ``NotByMessage`` unless a message by the card's channel may be sent and settles something."""
     if card.channel not in MESSAGE_CHANNELS:
         raise NotByMessage(_("Choose how the message was sent: SMS, WeChat, e-mail …"), "channel")
-    if card.channel in card.customer.refused_channels:
-        raise NotByMessage(_("The customer has withdrawn consent for this channel."), "channel")
     maximum = card.customer.store.max_attempts
     spoken_about = {point.pk for point in card.ticked_points}
     points = [point for point in card.live_points() if point.id in spoken_about]
@@ -329,9 +357,13 @@ def check_message(card: Card) -> None:
 
 
 def level_of(card: Card, do_not_contact: str) -> str:
-    """Return the do-not-contact level to set: never a weaker one than the customer has asked for before."""
-    asked = do_not_contact or (DoNotContact.MARKETING if card.outcome == Outcome.REFUSED else DoNotContact.NONE)
-    if asked not in DoNotContact.values or (card.outcome == Outcome.REFUSED and asked == DoNotContact.NONE):
+    """Return the do-not-contact level to set: never a weaker one than the customer has asked for before.
+
+    Who refuses some channels alone may be contacted by the others, about everything.
+    """
+    is_refusal = card.outcome == Outcome.REFUSED and not card.refused_channels
+    asked = do_not_contact or (DoNotContact.MARKETING if is_refusal else DoNotContact.NONE)
+    if asked not in DoNotContact.values or (is_refusal and asked == DoNotContact.NONE):
         raise IncompleteOutcome(_("Say what the customer refuses: marketing, or everything."), "do_not_contact")
     if card.customer.do_not_contact == DoNotContact.ALL_BUT_SAFETY and asked != DoNotContact.NONE:
         return DoNotContact.ALL_BUT_SAFETY

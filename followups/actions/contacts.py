@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from core.actions import acting, atomic_again, locked
 from core.queries import work_calendar
-from customers.actions import set_do_not_contact, update_customer
-from customers.choices import DoNotContact
+from customers.actions import record_consents, set_do_not_contact, update_customer
+from customers.choices import Channel, ConsentPurpose, DoNotContact
 from customers.models import Customer
 from customers.rules import normalise_mobile
 from followups.actions.cards import (
@@ -24,6 +24,7 @@ from followups.actions.cards import (
     SettledMeanwhile,
     SubmissionUsed,
     car_of,
+    check_channel,
     check_draft,
     check_lease,
     check_message,
@@ -66,6 +67,7 @@ def record_contact(
     reason: str = "",
     win_back_reason: str = "",
     do_not_contact: str = "",
+    refused_channels: Sequence[str] = (),
     serviced_on: date | None = None,
     serviced_km: int | None = None,
     is_inbound: bool = False,
@@ -75,7 +77,8 @@ def record_contact(
     ``touch_points`` are the reasons that were ticked, by id; none is a contact without an occasion. What the outcome
     asks for must be there (``rules.needs_of``): ``agreed_at`` for another time, a draft in ``next_steps`` for an
     appointment, complaint or referral, ``reason``, ``vehicle`` and ``car_status``, ``win_back_reason`` after a wake-up
-    call. ``do_not_contact`` may be set with any outcome; a refusal means "no marketing" unless it says more.
+    call. ``do_not_contact`` may be set with any outcome; a refusal means "no marketing" unless it says more, or names
+    ``refused_channels``: for these consent is withdrawn (domain §3.4), with any outcome.
     ``corrected_mobile`` likewise replaces the number with any outcome. ``serviced_on`` and ``serviced_km`` tell of a
     service done elsewhere (today, unknown mileage, unless said).
 
@@ -93,8 +96,10 @@ def record_contact(
         # Cars before touch points (ADR 0011); which of them it is, the touch points tell.
         list(locked(Vehicle.objects.filter(owner=customer)).values_list("pk"))
     card = open_card(customer, by=by, now=now, channel=channel, outcome=outcome, ticked=touch_points, drafts=next_steps)
+    card.refused_channels = _checked_channels(refused_channels)
     check_lease(card)
     check_ticks(card)
+    check_channel(card, is_inbound=is_inbound)
     card.vehicle = car_of(card, vehicle)
     needs = needs_of(outcome, (card.rule_of(point).trigger for point in card.ticked_points))
     check_needs(card, needs, agreed_at, reason=reason, win_back_reason=win_back_reason, car_status=car_status)
@@ -132,9 +137,20 @@ def record_contact(
             _correct_number(card, mobile)
         elif outcome == Outcome.WRONG_NUMBER:
             update_customer(customer=customer, values={"is_mobile_wrong": True}, by=by)
+        words = reason.strip() or note.strip() or _("Said so at a contact on %(day)s.") % {"day": card.on}
         if level != DoNotContact.NONE:
-            words = reason.strip() or note.strip() or _("Said so at a contact on %(day)s.") % {"day": card.on}
             set_do_not_contact(customer=customer, level=DoNotContact(level), reason=words, on=card.on, by=by)
+        if card.refused_channels:
+            # Nothing more by these channels, whatever it is about.
+            record_consents(
+                customer=customer,
+                purposes=(ConsentPurpose.MARKETING, ConsentPurpose.SERVICE),
+                channels=[Channel(refused) for refused in card.refused_channels],
+                is_given=False,
+                at=now,
+                by=by,
+                evidence=words[:200],
+            )
         _tell_of_car(card, car_status=car_status, serviced_on=serviced_on, serviced_km=serviced_km)
         _add_next_steps(card, log, is_number_corrected=bool(mobile))
     QueueLease.objects.filter(customer=customer).delete()
@@ -196,7 +212,7 @@ def _happened(card: Card, *, agreed_at: datetime | None, is_number_corrected: bo
         vehicle_id=card.vehicle.pk if card.vehicle is not None else None,
         do_not_contact=level,
         complaint=max(severities, default=""),
-        refused_channels=frozenset(card.customer.refused_channels),
+        refused_channels=frozenset((*card.customer.refused_channels, *card.refused_channels)),
         calendar=work_calendar(card.on, card.on + CALENDAR_AHEAD),
     )
 
@@ -243,6 +259,12 @@ def _correct_number(card: Card, mobile: str) -> None:
     update_customer(customer=card.customer, values={"mobile": mobile}, by=card.by)
     waiting = NextStep.objects.filter(customer=card.customer, kind=NextStepKind.NUMBER_CORRECTION).open()
     waiting.update(done_at=card.now, done_by=card.by)
+
+
+def _checked_channels(channels: Sequence[str]) -> Sequence[str]:
+    if not set(channels) <= set(Channel.values):
+        raise IncompleteOutcome(_("There is no such channel."), "refused_channels")
+    return channels
 
 
 def _tell_of_car(card: Card, *, car_status: str, serviced_on: date | None, serviced_km: int | None) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.db.models.functions import Coalesce, Least
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Membership, Store, User
@@ -100,7 +101,7 @@ class DayRow:
     @property
     def channel_label(self) -> str:
         """The channel to try first, in words."""
-        return str(Channel(self.channel).label)
+        return channel_label(self.channel)
 
     @property
     def slot_label(self) -> str:
@@ -309,10 +310,16 @@ def _row(
     )
 
 
-def preferred_channel(customer: Customer, lead: TouchPoint) -> str:
-    """Return the channel to try first: the customer's wish, else the plan's, leaving out refused ones."""
-    wishes = (customer.preferred_channel, lead.channel, *lead.rule.channels, Channel.PHONE)
-    return next((c for c in wishes if c and c not in customer.refused_channels), Channel.PHONE)
+def preferred_channel(customer: Customer, lead: TouchPoint | None) -> str:
+    """Return the channel to try first: the customer's wish, else the plan's; '' where all of these were refused."""
+    of_plan = (lead.channel, *lead.rule.channels) if lead is not None else ()
+    wishes = (customer.preferred_channel, *of_plan, Channel.PHONE)
+    return next((c for c in wishes if c and c not in customer.refused_channels), "")
+
+
+def channel_label(channel: str) -> str:
+    """Return a channel in words, or that there is none."""
+    return str(Channel(channel).label) if channel else gettext("no channel: all are refused")
 
 
 def short_name(point: TouchPoint) -> str:

@@ -20,7 +20,7 @@ from customers.models import ContactPerson, Customer
 from customers.rules import form_of_address, lifecycle_stage
 from followups.choices import NextStepKind
 from followups.models import CareRule, ContactLog, NextStep, QueueLease, TouchPoint
-from followups.queries.day import due_state, preferred_channel
+from followups.queries.day import channel_label, due_state, preferred_channel
 from followups.querysets import TouchPointQuerySet
 from followups.rules import AFTER_SERVICE_TRIGGER, MESSAGE_CHANNELS, local_time
 from followups.strategies import strategies_for
@@ -167,7 +167,7 @@ class QueueCard:
     @property
     def channel_label(self) -> str:
         """The channel to try first, in words."""
-        return str(Channel(self.channel).label)
+        return channel_label(self.channel)
 
     @property
     def strategies(self) -> list[str]:
@@ -253,7 +253,7 @@ def queue_card(customer: Customer, *, user: User, now: datetime) -> QueueCard:
             for point in points
         ],
         message=_message(points, customer=customer, cars=cars, user=user),
-        channel=preferred_channel(customer, points[0]) if points else Channel.PHONE,
+        channel=preferred_channel(customer, points[0] if points else None),
         lease=QueueLease.objects.filter(customer=customer, expires_at__gt=now).select_related("holder").first(),
     )
 

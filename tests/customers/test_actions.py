@@ -18,6 +18,7 @@ from customers.actions import (
 )
 from customers.choices import Channel, ConsentPurpose, DoNotContact
 from customers.models import Customer
+from customers.signals import wishes_changed
 from tests.factories import NOW, TODAY, CustomerFactory
 
 pytestmark = pytest.mark.django_db
@@ -126,6 +127,26 @@ def test_the_newest_line_of_the_ledger_decides_whether_a_channel_is_refused(cust
     assert say(ConsentPurpose.MARKETING, Channel.SMS, True, 4) == ["phone"]
     # An older line that is entered late does not beat a newer one.
     assert say(ConsentPurpose.MARKETING, Channel.SMS, False, 0) == ["phone"]
+
+
+def test_who_listens_hears_at_once_which_channels_were_refused_or_allowed(
+    customer, adviser, django_capture_on_commit_callbacks
+):
+    heard = []
+
+    def listen(customer_ids, **kwargs):
+        heard.append(customer_ids)
+
+    line = {"customer": customer, "purpose": ConsentPurpose.SERVICE, "channel": Channel.SMS, "by": adviser}
+    wishes_changed.connect(listen)
+    try:
+        for hour, is_given in enumerate((False, False, True)):
+            with django_capture_on_commit_callbacks(execute=True):
+                record_consent(is_given=is_given, at=NOW.replace(hour=hour), **line)
+    finally:
+        wishes_changed.disconnect(listen)
+    # The second line changes nothing.
+    assert heard == [[customer.pk], [customer.pk]]
 
 
 def test_the_history_names_who_changed_a_customer(customer, adviser):

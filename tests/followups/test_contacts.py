@@ -8,12 +8,13 @@ import pytest
 from django.db import DatabaseError, connections, transaction
 
 from customers.choices import Channel, DoNotContact
-from customers.models import Customer
+from customers.models import Consent, Customer
 from followups.actions import cards, contacts
 from followups.actions.cards import NextStepDraft
 from followups.actions.contacts import record_contact, skip
 from followups.choices import CareClass, Handling, NextStepKind, Outcome, Reason, Severity, TouchPointStatus
 from followups.models import ContactLog, NextStep, QueueLease, TouchPoint
+from service.models import WorkOrder
 from tests.factories import (
     NOW,
     TODAY,
@@ -557,6 +558,71 @@ def test_a_refusal_must_refuse_something(record, level):
         record(outcome=Outcome.REFUSED, do_not_contact=level)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "channel"),
+    [
+        (Outcome.SATISFIED, Channel.PHONE),
+        (Outcome.NOT_REACHED, Channel.PHONE),
+        (Outcome.MESSAGE_SENT, Channel.WECHAT),
+    ],
+)
+def test_a_customer_is_not_contacted_by_a_channel_that_was_refused(record, customer, outcome, channel):
+    point = a_point(customer, rule__channels=[Channel.SMS, Channel.WECHAT])
+    Customer.objects.filter(pk=customer.pk).update(refused_channels=[Channel.PHONE, Channel.WECHAT])
+    with pytest.raises(cards.RefusedChannel) as refused:
+        record(point, outcome=outcome, channel=channel)
+    assert refused.value.field == "channel"
+    assert state(point) == (TouchPointStatus.OPEN, "")
+
+
+def test_what_the_customer_began_may_be_answered_by_a_refused_channel(record, customer):
+    Customer.objects.filter(pk=customer.pk).update(refused_channels=[Channel.PHONE])
+    record(a_point(customer), is_inbound=True)
+    complaint = NextStepFactory(customer=customer, kind=NextStepKind.COMPLAINT, severity=Severity.GENERAL)
+    record(a_point(customer))
+    NextStep.objects.filter(pk=complaint.pk).update(done_at=NOW)
+    WorkOrderFactory(vehicle=VehicleFactory(owner=customer), in_workshop=True)
+    record(a_point(customer))
+    WorkOrder.objects.update(handed_over_on=TODAY)
+    with pytest.raises(cards.RefusedChannel):
+        record(a_point(customer))
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NOT_REACHED, Outcome.MESSAGE_SENT])
+def test_a_customer_who_contacts_us_is_spoken_to(record, outcome):
+    with pytest.raises(cards.IncompleteOutcome) as refused:
+        record(outcome=outcome, channel=Channel.SMS, is_inbound=True)
+    assert refused.value.field == "outcome"
+
+
+def test_a_refused_channel_is_entered_into_the_ledger_and_leaves_the_others(record, customer, adviser):
+    point = a_point(customer, rule__care_class=CareClass.MARKETING)
+    record(outcome=Outcome.REFUSED, refused_channels=[Channel.SMS], reason="too many", now=NOW)
+    customer.refresh_from_db()
+    assert (customer.refused_channels, customer.do_not_contact) == ([Channel.SMS], DoNotContact.NONE)
+    assert state(point) == (TouchPointStatus.OPEN, "")
+    lines = {(line.purpose, line.channel, line.is_given, line.recorded_by) for line in Consent.objects.all()}
+    assert lines == {(purpose, "sms", False, adviser) for purpose in ("marketing", "service")}
+    assert {(line.at, line.evidence) for line in Consent.objects.all()} == {(NOW, "too many")}
+
+
+def test_a_refused_channel_may_be_said_in_a_friendly_talk_together_with_more(record, customer):
+    record(refused_channels=[Channel.PHONE], do_not_contact=DoNotContact.MARKETING)
+    customer.refresh_from_db()
+    assert (customer.refused_channels, customer.do_not_contact) == ([Channel.PHONE], DoNotContact.MARKETING)
+
+
+def test_after_the_last_attempt_no_channel_takes_over_that_was_just_refused(record, customer):
+    point = a_point(customer, attempts=2, rule__channels=[Channel.PHONE, Channel.SMS])
+    record(point, outcome=Outcome.NOT_REACHED, refused_channels=[Channel.SMS])
+    assert state(point) == (TouchPointStatus.DONE, Reason.NOT_REACHED)
+
+
+def test_a_channel_that_does_not_exist_cannot_be_refused(record):
+    with pytest.raises(cards.IncompleteOutcome):
+        record(refused_channels=["pigeon"])
+
+
 # --- Messages -----------------------------------------------------------------------------------------------------
 
 
@@ -587,11 +653,10 @@ def test_the_stores_own_version_of_a_rule_decides_what_a_message_settles(record,
     assert state(point) == (TouchPointStatus.DONE, "")
 
 
-def test_a_message_cannot_replace_a_call_be_spoken_or_use_a_refused_channel(record, customer):
+def test_a_message_cannot_replace_a_call_or_be_spoken(record, customer):
     call = a_point(customer)
     written = a_point(customer, rule__channels=[Channel.SMS, Channel.WECHAT])
-    Customer.objects.filter(pk=customer.pk).update(refused_channels=[Channel.WECHAT])
-    for point, channel in ((call, Channel.SMS), (written, Channel.PHONE), (written, Channel.WECHAT)):
+    for point, channel in ((call, Channel.SMS), (written, Channel.PHONE)):
         with pytest.raises(cards.NotByMessage):
             record(point, outcome=Outcome.MESSAGE_SENT, channel=channel)
     assert ContactLog.objects.count() == 0

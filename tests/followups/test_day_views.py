@@ -400,3 +400,12 @@ def test_the_channel_shown_is_wished_for_and_not_refused(as_user, care_specialis
     [row] = rows(as_user(care_specialist).get(DAY))
 
     assert row.channel == Channel.PHONE
+
+
+def test_no_channel_is_proposed_where_all_were_refused(as_user, care_specialist, due):
+    due(customer__preferred_channel=Channel.PHONE, customer__refused_channels=[Channel.PHONE, Channel.SMS, Channel.APP])
+
+    page = as_user(care_specialist).get(DAY)
+
+    assert rows(page)[0].channel == ""
+    assert "no channel: all are refused" in page.text

@@ -482,6 +482,36 @@ def test_a_corrected_number_and_a_refusal_take_effect_at_once(caller, due):
 # --- Skipping, stopping, dialling -----------------------------------------------------------------------------------
 
 
+def test_an_opt_out_of_a_channel_is_entered_on_the_card(caller, due):
+    point = due()
+    refusal = {"outcome": "refused", "do_not_contact": "none", "refusal_reason": "不要打电话"}
+
+    without = caller.post(address("save", point.customer), filled(point, **refusal))
+    saved = caller.post(address("save", point.customer), filled(point, refused_channels=["phone", "sms"], **refusal))
+
+    assert without.context["form"].errors == {"refused_channels": ["Please fill this in."]}
+    assert saved.status_code == 302
+    point.customer.refresh_from_db()
+    assert point.customer.refused_channels == ["phone", "sms"]
+    assert point.customer.do_not_contact == DoNotContact.NONE
+
+
+def test_a_refused_channel_is_not_proposed_and_refused_unless_the_customer_called(caller, due):
+    point = due(customer__refused_channels=["phone", "sms", "app"])
+
+    page = caller.get(address("card", point.customer))
+    refused = caller.post(address("save", point.customer), filled(point))
+    nothing = caller.post(address("save", point.customer), filled(point, channel=""))
+    saved = caller.post(address("save", point.customer), filled(point, is_inbound="on"))
+
+    assert "no channel: all are refused" in page.text
+    assert list(refused.context["form"].errors) == ["channel"]
+    assert "has refused to be contacted by Phone" in refused.text
+    assert nothing.context["form"].errors == {"channel": ["Choose how the contact was made."]}
+    assert saved.status_code == 302
+    assert ContactLog.objects.get().is_inbound
+
+
 def test_skipping_puts_the_customer_off_with_the_reason_and_goes_on(caller, due):
     first, second = due(closes_on=TODAY), due()
 
