@@ -145,7 +145,7 @@ class QueueForm(forms.Form):
     is_inbound = forms.BooleanField(
         label=_("The customer contacted us"),
         required=False,
-        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input", "data-crm-draft-field": ""}),
     )
     note = forms.CharField(
         label=_("Note"),

@@ -291,7 +291,7 @@ def _add_next_steps(card: Card, log: ContactLog, *, is_number_corrected: bool) -
     if cars and Vehicle.objects.filter(pk__in=cars, owner=card.customer).count() != len(cars):
         raise IncompleteOutcome(_("This car does not belong to the customer."), Need.VEHICLE.value)
     about = card.vehicle.pk if card.vehicle is not None else None
-    NextStep.objects.bulk_create(
+    steps = NextStep.objects.bulk_create(
         NextStep(
             store_id=card.customer.store_id,
             customer=card.customer,
@@ -305,6 +305,20 @@ def _add_next_steps(card: Card, log: ContactLog, *, is_number_corrected: bool) -
             created_at=card.now,
         )
         for draft in drafts
+    )
+    # A referral is two things: the friend is a lead for the sales desk, and who referred them hears what became of it.
+    NextStep.objects.bulk_create(
+        NextStep(
+            store_id=step.store_id,
+            customer=card.customer,
+            contact=log,
+            kind=NextStepKind.LEAD,
+            detail=_("Referred friend: %(name)s") % {"name": step.payload["name"]},
+            payload={"referral": step.pk},
+            created_at=card.now,
+        )
+        for step in steps
+        if step.kind == NextStepKind.REFERRAL
     )
 
 

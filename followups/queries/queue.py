@@ -187,7 +187,7 @@ def progress_of(user: User, leads: TouchPointQuerySet, *, on: date) -> Progress:
 STEP_SENTENCES: dict[str, Promise] = {
     NextStepKind.APPOINTMENT: _("The wished visit is noted; the service desk confirms it."),
     NextStepKind.COMPLAINT: _("The complaint is noted; the complaint desk picks it up."),
-    NextStepKind.REFERRAL: _("The referral is noted; the sales desk calls the friend."),
+    NextStepKind.REFERRAL: _("The referral is noted, the friend as a lead; the sales desk calls the friend."),
     NextStepKind.LEAD: _("The trade-in wish is noted; the sales desk picks it up."),
     NextStepKind.NUMBER_CORRECTION: _("The number has to be corrected; the task is on the customer's file."),
     NextStepKind.OWNER_CORRECTION: _("The owner has to be corrected; the task is on the customer's file."),
@@ -196,7 +196,9 @@ STEP_SENTENCES: dict[str, Promise] = {
 
 def saved_contact(log: ContactLog) -> Saved:
     """Return what to say about a contact that was just saved; one query."""
-    kinds = log.next_steps.order_by("pk").values_list("kind", flat=True)
+    # The lead that a referral makes is said with the referral.
+    steps = log.next_steps.exclude(kind=NextStepKind.LEAD, payload__has_key="referral")
+    kinds = steps.order_by("pk").values_list("kind", flat=True)
     return Saved(
         customer_id=log.customer_id,
         sentence=gettext("Saved: %(customer)s · %(outcome)s")

@@ -219,7 +219,7 @@ def test_an_outcome_that_needs_another_desk_is_saved_with_it_and_not_without(rec
     assert ContactLog.objects.count() == 0
 
     log = record(point, outcome=outcome, next_steps=[draft], note="as agreed")
-    step = NextStep.objects.get()
+    step = NextStep.objects.get(kind=kind)
     assert (step.kind, step.contact, step.customer, step.detail, step.created_at) == (
         kind,
         log,
@@ -233,7 +233,11 @@ def test_an_outcome_that_needs_another_desk_is_saved_with_it_and_not_without(rec
 def test_a_referred_friend_is_noted_with_a_clean_number(record):
     friend = {"name": " 李雷 ", "mobile": "+86 138-0000-1111", "consent_note": "asked him"}
     record(outcome=Outcome.REFERRAL, next_steps=[NextStepDraft(NextStepKind.REFERRAL, payload=friend)])
-    assert NextStep.objects.get().payload == {"name": "李雷", "mobile": "13800001111", "consent_note": "asked him"}
+    referral, lead = NextStep.objects.order_by("pk")
+    assert referral.payload == {"name": "李雷", "mobile": "13800001111", "consent_note": "asked him"}
+    # The friend is a lead besides (domain §3.4); the number stays in one place.
+    assert (lead.kind, lead.detail, lead.payload) == ("lead", "Referred friend: 李雷", {"referral": referral.pk})
+    assert (lead.contact, lead.created_at, lead.vehicle) == (referral.contact, NOW, None)
 
 
 @pytest.mark.parametrize(

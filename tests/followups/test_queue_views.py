@@ -425,7 +425,7 @@ NEXT_STEPS = [
     (
         {"outcome": "referral", "friend_name": "赵六", "friend_mobile": "139 0000 1111", "friend_consent": "当面同意"},
         (NextStepKind.REFERRAL, "", "赵六"),
-        "The referral is noted; the sales desk calls the friend.",
+        "The referral is noted, the friend as a lead; the sales desk calls the friend.",
     ),
     (
         {"outcome": "trade_in", "trade_in_wish": "明年换SUV"},
@@ -447,8 +447,9 @@ def test_what_another_desk_takes_over_is_written_down_and_said(caller, due, valu
 
     response = caller.post(address("save", point.customer), filled(point, **values), headers=HTMX)
 
-    found = NextStep.objects.get()
+    found = NextStep.objects.order_by("pk").first()
     assert (found.kind, found.severity, found.detail) == step
+    assert response.context["saved"].steps == [sentence]
     assert sentence in response.text
 
 
