@@ -51,9 +51,9 @@ def _staff_key(label: "StrOrPromise", related_name: str) -> models.ForeignKey:
 class Customer(ChangeStamped):
     """A person or organisation that the store looks after (domain §1.1).
 
-    ``birthday_since`` and ``tier_since`` say since when the store has known: a contact whose window ended before could
-    not be promised. The dates ``last_…_on`` are facts kept by actions; the planner reads them because a night over a
-    million customers cannot read their histories.
+    ``birthday_since``, ``tier_since`` and ``last_delivery_since`` say since when the store has known: a contact whose
+    window ended before could not be promised. The dates ``last_…_on`` are facts kept by actions; the planner reads them
+    because a night over a million customers cannot read their histories.
     """
 
     store = models.ForeignKey(Store, verbose_name=_("store"), on_delete=models.PROTECT, related_name="customers")
@@ -144,6 +144,13 @@ class Customer(ChangeStamped):
     last_proactive_contact_on = models.DateField(_("last contact by us"), null=True, blank=True)
     last_visit_on = models.DateField(_("last visit"), null=True, blank=True)
     last_delivery_on = models.DateField(_("last delivery"), null=True, blank=True)
+    last_delivery_since = models.DateField(
+        _("last delivery known since"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Empty: since the customer is."),
+    )
     care_anchor_on = models.GeneratedField(
         verbose_name=_("tier contact counts from"),
         expression=Coalesce("last_effective_contact_on", "last_delivery_on", "entered_on"),

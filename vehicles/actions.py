@@ -295,15 +295,17 @@ def _inspection(car: Mapping[str, Any], *, on: date) -> tuple[date | None, str]:
     return estimate, str(InspectionSource.ESTIMATE)
 
 
-def refresh_delivery_dates(customer_ids: Iterable[int]) -> int:
+def refresh_delivery_dates(customer_ids: Iterable[int], *, on: date) -> int:
     """Bring the last delivery of customers in line with their cars in use; return how many customers changed.
 
+    ``on`` is the day since which the store knows it: what counts from it, and was over by then, was never promised.
     Who has locked cars has locked these customers before (ADR 0011).
     """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE customers_customer AS customer SET last_delivery_on = known.last_delivery_on
+            UPDATE customers_customer AS customer
+            SET last_delivery_on = known.last_delivery_on, last_delivery_since = %s
             FROM (
                 SELECT owner.id, max(car.delivery_on) AS last_delivery_on
                 FROM customers_customer AS owner
@@ -313,7 +315,7 @@ def refresh_delivery_dates(customer_ids: Iterable[int]) -> int:
             ) AS known
             WHERE customer.id = known.id AND customer.last_delivery_on IS DISTINCT FROM known.last_delivery_on
             """,
-            [VehicleStatus.IN_USE, sorted(set(customer_ids))],
+            [on, VehicleStatus.IN_USE, sorted(set(customer_ids))],
         )
         return int(cursor.rowcount)
 
@@ -401,7 +403,7 @@ def create_vehicle(*, owner: Customer, vin: str, care_from: date, by: User | Non
             vehicle=vehicle, customer=owner, started_on=min(vehicle.delivery_on or care_from, care_from)
         )
         _refresh(vehicle, on=care_from)
-        refresh_delivery_dates([owner.pk])
+        refresh_delivery_dates([owner.pk], on=care_from)
     announce(owner.pk)
     return vehicle
 
@@ -430,7 +432,7 @@ def update_vehicle(*, vehicle: Vehicle, values: Mapping[str, Any], on: date, by:
         _save(vehicle, update_fields=changed)
         _refresh(vehicle, on=on)
         if "delivery_on" in changed:
-            refresh_delivery_dates([vehicle.owner_id])
+            refresh_delivery_dates([vehicle.owner_id], on=on)
     announce(vehicle.owner_id)
     return changed
 
@@ -469,7 +471,7 @@ def transfer_owner(*, vehicle: Vehicle, to: Customer, on: date, by: User | None)
             open_ownership.save(update_fields=["ended_on"])
         Ownership.objects.create(vehicle=vehicle, customer=to, started_on=on)
         _save(vehicle, update_fields=["owner", "store", "care_from", "status"])
-        refresh_delivery_dates([before, to.pk])
+        refresh_delivery_dates([before, to.pk], on=on)
     announce(before, to.pk)
     return vehicle
 
@@ -497,7 +499,7 @@ def change_status(*, vehicle: Vehicle, status: VehicleStatus, on: date, by: User
             open_ownership.ended_on = max(on, open_ownership.started_on)
             open_ownership.save(update_fields=["ended_on"])
         _save(vehicle, update_fields=changed)
-        refresh_delivery_dates([vehicle.owner_id])
+        refresh_delivery_dates([vehicle.owner_id], on=on)
     announce(vehicle.owner_id)
     return vehicle
 

@@ -46,7 +46,8 @@ class Anchor:
     """A date that promises count from, in a series where a later one takes its place.
 
     ``day`` is when it happened in the store's calendar: the planner of the next night counts from it. ``earliest`` and
-    ``latest`` bound the moment at which the database knew of it.
+    ``latest`` bound the moment at which the database knew of it; windows that ended before ``floor`` count from nothing
+    that was known then.
     """
 
     on: date
@@ -54,6 +55,7 @@ class Anchor:
     earliest: datetime
     latest: datetime
     is_visit: bool = False
+    floor: date = date.min
 
 
 class AnchorLine:
@@ -398,7 +400,7 @@ class Demand:
                             0,
                             anchor.on,
                             promise,
-                            care_from=entered_on,
+                            care_from=max(entered_on, anchor.floor),
                             known_at=known_at,
                         )
 
@@ -449,14 +451,17 @@ class Demand:
         return anchors
 
     @staticmethod
-    def _delivery_anchors(cars: list[tuple[Any, ...]], column: date | None, made_at: datetime) -> list[Anchor]:
+    def _delivery_anchors(
+        cars: list[tuple[Any, ...]], column: date | None, since: date | None, made_at: datetime
+    ) -> list[Anchor]:
+        floor = since or date.min
         anchors: list[Anchor] = []
         known = sorted((max(on, care_from), on, at) for _, on, care_from, at, *_ in cars if on is not None)
         for day, on, at in known:
             if not anchors or on > anchors[-1].on:
-                anchors.append(Anchor(on, day, at, at))
+                anchors.append(Anchor(on, day, at, at, floor=floor))
         if not anchors and column is not None:
-            anchors.append(Anchor(column, column, made_at, made_at))
+            anchors.append(Anchor(column, column, made_at, made_at, floor=floor))
         return anchors
 
     @staticmethod
@@ -472,14 +477,14 @@ class Demand:
         tiers = {rule.params.get("tier") for of_store in self.rules.values() for rule in of_store.get(trigger, [])}
         contacts, garage = self._contacts(), self._garage()
         columns = ("pk", "store", "entered_on", "created_at")
-        facts = ("tier", "tier_since", "last_effective_contact_on", "last_delivery_on")
-        for *row, tier, tier_since, contacted_on, delivered_on in stream(
+        facts = ("tier", "tier_since", "last_effective_contact_on", "last_delivery_on", "last_delivery_since")
+        for *row, tier, tier_since, contacted_on, delivered_on, delivery_since in stream(
             self._customers(tier__in=tiers), *columns, *facts
         ):
             customer, store, entered_on, made_at = row
             before = [
                 Anchor(entered_on, date.min, LONG_AGO, made_at),
-                *self._delivery_anchors(garage.of(customer), delivered_on, made_at),
+                *self._delivery_anchors(garage.of(customer), delivered_on, delivery_since, made_at),
             ]
             after = self._contact_anchors(self.nights[store], contacts.of(customer), contacted_on, made_at)
             yield from self._along(
@@ -509,8 +514,9 @@ class Demand:
     def _from_silence(self, trigger: str) -> Iterator[Demanded]:
         """Owners, so long after the last visit; who never came, not before the first service is long overdue."""
         visits, garage = self._visits(), self._garage()
-        columns = ("pk", "store", "entered_on", "created_at", "last_visit_on", "last_delivery_on")
-        for *row, visited_on, delivered_on in stream(self._customers(), *columns):
+        columns = ("pk", "store", "entered_on", "created_at")
+        facts = ("last_visit_on", "last_delivery_on", "last_delivery_since")
+        for *row, visited_on, delivered_on, delivery_since in stream(self._customers(), *columns, *facts):
             customer, store, _, made_at = row
             cars, orders = garage.of(customer), visits.of(customer)
             if not cars:
@@ -525,5 +531,5 @@ class Demand:
                 grace = timedelta(days=rule.params.get("after_first_service_days", 0))
                 return anchor.is_visit or all(promise.nominal_on >= on + grace for on in due)
 
-            before = self._delivery_anchors(cars, delivered_on, made_at)
+            before = self._delivery_anchors(cars, delivered_on, delivery_since, made_at)
             yield from self._along(trigger, tuple(row), self._taking_over(before, after), holds)

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any, ClassVar, Literal
 
 from django.db.models import DateField, F, IntegerField, Min, QuerySet, Value
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Greatest
 
 from followups.models import CareRule
@@ -53,7 +54,7 @@ def as_candidates(
     customer: str,
     key: Any,
     floor: str,
-    known: str | None = None,
+    known: str | Combinable | None = None,
     vehicle: str | None = None,
     cycle: str | None = None,
     start: Any = None,
@@ -71,7 +72,7 @@ def as_candidates(
         c_vehicle=F(vehicle) if vehicle else NO_ROW,
         c_key=key,
         c_cycle=F(cycle) if cycle else NO_DATE,
-        c_floor=Greatest(F(floor), F(known)) if known else F(floor),
+        c_floor=Greatest(F(floor), F(known) if isinstance(known, str) else known) if known else F(floor),
         c_start=NO_DATE if start is None else start,
         c_avoid=F(avoid) if avoid else NO_ROW,
     )

@@ -20,7 +20,8 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Cast, ExtractDay, ExtractMonth
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, ExtractDay, ExtractMonth, Greatest
 
 from core.rules import days_between
 from customers.choices import Salutation
@@ -41,10 +42,15 @@ class Interval(DurationField):
 
 
 def customer_candidates(
-    customers: QuerySet, key: object, *, start: object = None, known: str | None = None
+    customers: QuerySet, key: object, *, start: object = None, known: str | Combinable | None = None
 ) -> QuerySet:
     """Return customers as candidates without a car."""
     return as_candidates(customers.order_by(), customer="id", key=key, floor="entered_on", known=known, start=start)
+
+
+def delivery_known(counted_from: str) -> Case:
+    """Since when the last delivery is known, for customers without the newer date that their anchor counts from."""
+    return Case(When(**{counted_from: None}, then=F("last_delivery_since")), default=NO_DATE)
 
 
 def cars_of_customer() -> QuerySet:
@@ -156,7 +162,11 @@ class TierContact(Trigger):
         anchors = customers.order_by().values(c_key=F("care_anchor_on"))
         return [
             Arm(
-                customer_candidates(customers, F("care_anchor_on"), known="tier_since"),
+                customer_candidates(
+                    customers,
+                    F("care_anchor_on"),
+                    known=Greatest(F("tier_since"), delivery_known("last_effective_contact_on")),
+                ),
                 partial(nominals_from_oldest, anchors, offsets_of(rule)),
             )
         ]
@@ -210,7 +220,9 @@ class Silence(Trigger):
         anchors = Customer.objects.order_by().values(c_key=F("silent_since_on"))
         return [
             Arm(
-                customer_candidates(drivers, F("silent_since_on"), start=F("silent_from")),
+                customer_candidates(
+                    drivers, F("silent_since_on"), start=F("silent_from"), known=delivery_known("last_visit_on")
+                ),
                 partial(nominals_from_oldest, anchors, offsets_of(rule)),
             )
         ]

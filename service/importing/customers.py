@@ -492,7 +492,7 @@ class _Run:
         refresh_vehicle_facts([e.instance.pk for e in changed], on=self.on)
         owners = {e.instance.owner_id for e in changed if e.changed & {"delivery_on", "status"}}
         owners |= {e.instance.owner_id for e in batch.new_vehicles}
-        refresh_delivery_dates(owners)
+        refresh_delivery_dates(owners, on=self.on)
 
     def _save_customers(self, batch: Batch) -> None:
         for car in batch.new_vehicles:

@@ -49,7 +49,7 @@ class World:
         cars = [self.make_car(one) for one in people for _ in range(self.chance.choice([0, 1, 1, 2]))]
         refresh_visit_facts([car.pk for car in cars], on=ENTERED[1])
         refresh_vehicle_facts([car.pk for car in cars], on=ENTERED[1])
-        refresh_delivery_dates([one.pk for one in people])
+        refresh_delivery_dates([one.pk for one in people], on=ENTERED[0])
 
     def day(self, first: date, last: date) -> date:
         return first + timedelta(days=self.chance.randrange((last - first).days + 1))

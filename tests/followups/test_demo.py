@@ -168,7 +168,7 @@ def test_facts_about_cars_are_those_the_actions_compute(world):
 
 
 def test_dates_on_the_customer_are_the_newest_of_the_rows(world):
-    assert refresh_delivery_dates(Customer.objects.values_list("pk", flat=True)) == 0
+    assert refresh_delivery_dates(Customer.objects.values_list("pk", flat=True), on=TODAY) == 0
     visits = Q(work_orders__handed_over_on__isnull=False) & ~Q(work_orders__job_type=JobType.INTERNAL)
     customers = Customer.objects.annotate(visited_on=Max("work_orders__handed_over_on", filter=visits))
     assert [customer for customer in customers if customer.last_visit_on != customer.visited_on] == []
