@@ -22,6 +22,7 @@ from customers.actions import (
     REVEALABLE,
     CannotReveal,
     log_data_access,
+    log_part_opened,
     reveal_personal_data,
     save_customer_form,
 )
@@ -53,7 +54,7 @@ def customer_list(request: StaffRequest) -> HttpResponse:
 
 @require_GET
 def customer_detail(request: StaffRequest, pk: int) -> HttpResponse:
-    """Everything about one customer on one page. That it was opened is noted (domain §11.1): the one write of a GET."""
+    """Everything about one customer on one page. That it was opened is noted (domain §11.1, ADR 0013)."""
     customer = get_object_or_404(Customer.objects.visible_to(request.user).for_file(), pk=pk)
     log_data_access(customers=[pk], field=PersonalDataField.FILE, by=request.user, at=timezone.now())
     return render(request, "customers/customer_detail.html", _file_context(request, customer))
@@ -77,6 +78,7 @@ def customer_edit(request: StaffRequest, pk: int) -> HttpResponse:
     customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
     if not can_edit_customer(request.user, customer):
         raise PermissionDenied(_("Only the person who looks after this customer, or a manager, may change the data."))
+    log_part_opened(customer=pk, by=request.user, at=timezone.now())
     on = today_of(request)
     form = CustomerForm(request.POST if request.method == "POST" else None, instance=customer, on=on)
     if request.method == "POST" and form.is_valid():

@@ -2,10 +2,12 @@
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.http import StaffRequest
 from core.pages import render_page
+from customers.actions import log_part_opened
 from customers.models import Customer
 from service.models import WorkOrder
 from service.querysets import WorkOrderQuerySet
@@ -18,6 +20,7 @@ SHOWN = 50
 def customer_orders(request: StaffRequest, pk: int) -> HttpResponse:
     """The visits of a customer, the newest first, with suggested work that is still open."""
     customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
+    log_part_opened(customer=pk, by=request.user, at=timezone.now())
     orders = WorkOrder.objects.visible_to(request.user).filter(customer=customer)
     return _orders(request, orders, title=str(customer), back=customer.get_absolute_url(), shows_car=True)
 

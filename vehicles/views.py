@@ -4,12 +4,14 @@ from datetime import date
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.clock import today_of
 from accounts.http import StaffRequest, customer_data_required
 from core.pages import render_page
 from core.paging import capped_count, keyset_page
+from customers.actions import log_part_opened
 from customers.choices import PersonalDataField
 from customers.models import Customer
 from customers.permissions import can_reveal
@@ -51,6 +53,9 @@ def vehicle_detail(request: StaffRequest, pk: int) -> HttpResponse:
         pk=pk,
     )
     readings = list(vehicle.readings.order_by("-on", "-km", "-pk")[:READINGS_SHOWN])
+    may_open_owner = Customer.objects.visible_to(request.user).filter(pk=vehicle.owner_id).exists()
+    if may_open_owner:
+        log_part_opened(customer=vehicle.owner_id, by=request.user, at=timezone.now())
     context = {
         "vehicle": vehicle,
         "band": _age_band(vehicle, on=today_of(request)),
@@ -59,7 +64,7 @@ def vehicle_detail(request: StaffRequest, pk: int) -> HttpResponse:
         "chart": odometer_chart(vehicle, readings[::-1]),
         "ownerships": vehicle.ownerships.select_related("customer").order_by("-started_on", "-pk"),
         "policies": vehicle.policies.order_by("-ends_on", "kind", "-pk")[:20],
-        "may_open_owner": Customer.objects.visible_to(request.user).filter(pk=vehicle.owner_id).exists(),
+        "may_open_owner": may_open_owner,
     }
     return render(request, "vehicles/vehicle_detail.html", context)
 
@@ -79,6 +84,7 @@ def _age_band(vehicle: Vehicle, *, on: date) -> str:
 def customer_cars(request: StaffRequest, pk: int) -> HttpResponse:
     """The cars of a customer: those in use first."""
     customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
+    log_part_opened(customer=pk, by=request.user, at=timezone.now())
     vehicles = customer.vehicles.select_related("model").order_by("status", "-delivery_on", "-pk")
     on = today_of(request)
     cars = sorted(vehicles, key=lambda vehicle: vehicle.status != "in_use")
@@ -90,6 +96,7 @@ def customer_cars(request: StaffRequest, pk: int) -> HttpResponse:
 def customer_changes(request: StaffRequest, pk: int) -> HttpResponse:
     """Who changed what in the data of a customer and the customer's cars: the latest, and on the page more of them."""
     customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
+    log_part_opened(customer=pk, by=request.user, at=timezone.now())
     shown = CHANGES_IN_PANEL if request.htmx else CHANGES_ON_PAGE
     is_masked = not can_reveal(request.user, customer, PersonalDataField.MOBILE)
     edits = changes_of_customer(customer, limit=shown + 1, is_masked=is_masked)

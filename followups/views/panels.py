@@ -4,11 +4,13 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.http import StaffRequest
 from core.pages import render_page
 from core.paging import keyset_page
+from customers.actions import log_part_opened
 from customers.models import Customer
 from followups.models import ContactLog, NextStep, TouchPoint
 from followups.permissions import can_work
@@ -21,6 +23,7 @@ PAGE_SIZE = 20
 def customer_care(request: StaffRequest, pk: int) -> HttpResponse:
     """The care calendar of a customer: every touch point that was due, what became of it, what is open."""
     customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
+    log_part_opened(customer=pk, by=request.user, at=timezone.now())
     points = TouchPoint.objects.visible_to(request.user).filter(customer=customer)
     is_due = can_work(request.user, customer) and points.open().for_contact().exists()
     return _care(
@@ -60,6 +63,7 @@ def _care(
 def customer_contacts(request: StaffRequest, pk: int) -> HttpResponse:
     """The contact log of a customer, the newest first."""
     customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
+    log_part_opened(customer=pk, by=request.user, at=timezone.now())
     logs = ContactLog.objects.filter(customer=customer).select_related("by").prefetch_related("touch_points__rule")
     page = keyset_page(logs, by=("-at", "-pk"), after=request.GET.get("after", ""), size=PAGE_SIZE)
     return render_page(request, "followups/contact_history.html", {"page": page, "customer": customer})
@@ -69,6 +73,7 @@ def customer_contacts(request: StaffRequest, pk: int) -> HttpResponse:
 def customer_next_steps(request: StaffRequest, pk: int) -> HttpResponse:
     """What is still to be done for a customer after a contact, complaints first."""
     customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
+    log_part_opened(customer=pk, by=request.user, at=timezone.now())
     steps = NextStep.objects.open().filter(customer=customer).select_related("vehicle", "contact__by")
     rows = sorted(steps.order_by("-created_at", "-pk")[:50], key=lambda step: step.kind != "complaint")
     return render_page(request, "followups/next_steps.html", {"steps": rows, "customer": customer})

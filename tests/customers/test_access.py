@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 
 from accounts.choices import Role
 from customers.choices import PersonalDataField
 from customers.models import PersonalDataAccess
 from customers.queries import access_alarms_for, busiest_readers
-from tests.factories import NOW, CustomerFactory, MembershipFactory
+from tests.factories import NOW, CustomerFactory, MembershipFactory, VehicleFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +49,47 @@ def test_a_card_of_the_queue_is_noted_like_the_file(as_user, adviser, store):
     customer = CustomerFactory(store=store)
     as_user(adviser).get(f"/queue/{customer.pk}/")
     assert PersonalDataAccess.objects.get().field == "file"
+
+
+@pytest.fixture
+def parts(store):
+    """The addresses of a customer's file but for the file itself, as pages."""
+    customer = CustomerFactory(store=store)
+    names = ("vehicles:customer_cars", "vehicles:customer_changes", "service:customer_orders")
+    names += ("followups:customer_care", "followups:customer_contacts", "followups:customer_next_steps")
+    return customer, [
+        reverse("customers:customer_edit", args=[customer.pk]),
+        VehicleFactory(owner=customer).get_absolute_url(),
+        *(reverse(name, args=[customer.pk]) for name in names),
+    ]
+
+
+def test_a_part_of_a_file_is_noted_once_an_hour_whatever_the_browser_says(
+    as_user, care_specialist, parts, time_machine
+):
+    customer, addresses = parts
+    client = as_user(care_specialist)
+    for number, address in enumerate(addresses):
+        time_machine.move_to(NOW + timedelta(hours=number), tick=False)
+        for headers in ({"hx-request": "true"}, {}):
+            assert client.get(address, headers=headers).status_code == 200
+    lines = PersonalDataAccess.objects.order_by("at").values_list("customer", "by", "field", "at")
+    assert list(lines) == [
+        (customer.pk, care_specialist.pk, "file", NOW + timedelta(hours=number)) for number in range(len(addresses))
+    ]
+
+
+def test_the_panels_of_a_file_that_was_opened_add_no_line_for_the_same_person(
+    as_user, care_specialist, general_manager, parts
+):
+    customer, addresses = parts
+    client = as_user(care_specialist)
+    client.get(customer.get_absolute_url())
+    for address in addresses:
+        client.get(address)
+    assert PersonalDataAccess.objects.count() == 1
+    as_user(general_manager).get(addresses[-1])
+    assert [line.by for line in PersonalDataAccess.objects.all()] == [general_manager, care_specialist]
 
 
 def test_fifty_files_in_an_hour_are_no_alarm_and_fifty_one_are(adviser, customers):

@@ -110,5 +110,6 @@ def test_the_history_costs_the_same_for_one_change_and_for_many(
         VehicleFactory(owner=customer)
         Vehicle.objects.filter(owner=customer).update(body_colour=f"色{number}")
     client = as_user(adviser)
-    with django_assert_num_queries(10):
+    client.get(customer.get_absolute_url())
+    with django_assert_num_queries(11):
         client.get(page(customer), headers={"hx-request": "true"})
