@@ -4,10 +4,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Field, ForeignKey, Model
+from django.db.models import Field, ForeignKey, Model, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -37,14 +39,26 @@ class Edit:
 Masks = Mapping[str, Callable[[str], str] | None]
 
 
+# The rows of a model that the reader may be told the name of; a model that is not here has no secrets.
+Nameable = Mapping[type[Model], QuerySet]
+
+
 def edits_of(
-    model: type[Model], rows: Sequence[Model], *, fields: Sequence[str], masks: Masks, limit: int
+    model: type[Model],
+    rows: Sequence[Model],
+    *,
+    fields: Sequence[str],
+    masks: Masks,
+    limit: int,
+    nameable: Nameable = MappingProxyType({}),
+    since: Mapping[int, date] = MappingProxyType({}),
 ) -> list[Edit]:
     """Return the latest ``limit`` changes of some rows of a tracked model in the given fields, the newest first.
 
     The triggers keep what a row was before each change, so what it became is the next newer event, or the row itself.
     Changes of other fields are left out; so many events are read that these seldom hide what is asked for. The number
-    of queries depends on the model's relations, not on the number of changes.
+    of queries depends on the model's relations, not on the number of changes. ``since`` has, by id, the day from which
+    on a row's changes are told.
     """
     events_of = model._meta.get_field("events").related_model
     found = list(
@@ -60,11 +74,12 @@ def edits_of(
         after = newer[event.pgh_obj_id]
         newer[event.pgh_obj_id] = event
         changed = [field for field in columns if getattr(event, field.attname) != getattr(after, field.attname)]
-        if changed:
+        first_on = since.get(event.pgh_obj_id)
+        if changed and (first_on is None or timezone.localtime(event.pgh_created_at).date() >= first_on):
             differing.append((event, after, changed))
     differing = differing[:limit]
     people = get_user_model()._default_manager.in_bulk({pk for event, _, _ in differing if (pk := _user_id(event))})
-    words = _Words(differing, masks)
+    words = _Words(differing, masks, nameable)
     return [
         Edit(
             at=event.pgh_created_at,
@@ -80,14 +95,18 @@ def edits_of(
 class _Words:
     """Values in words; rows that foreign keys point at are fetched once, a query a table."""
 
-    def __init__(self, differing: Iterable[tuple[Any, Any, list[Field]]], masks: Masks) -> None:
+    def __init__(self, differing: Iterable[tuple[Any, Any, list[Field]]], masks: Masks, nameable: Nameable) -> None:
         self.masks = masks
+        self.nameable = nameable
         wanted: dict[type[Model], set[int]] = defaultdict(set)
         for event, after, changed in differing:
             for field in changed:
                 if isinstance(field, ForeignKey):
                     wanted[field.related_model] |= {getattr(event, field.attname), getattr(after, field.attname)}
-        self.related = {model: model._default_manager.in_bulk(keys - {None}) for model, keys in wanted.items()}
+        self.related = {
+            model: nameable.get(model, model._default_manager.all()).in_bulk(keys - {None})
+            for model, keys in wanted.items()
+        }
 
     def change(self, event: Any, after: Any, field: Field) -> FieldChange:
         label = str(field.verbose_name)
@@ -100,7 +119,10 @@ class _Words:
         if value in (None, "", []):
             return pgettext("value", "empty")
         if isinstance(field, ForeignKey):
-            return str(self.related[field.related_model].get(value, value))
+            known = self.related[field.related_model]
+            if value not in known and field.related_model in self.nameable:
+                return pgettext("value", "closed to you")
+            return str(known.get(value, value))
         if mask := self.masks.get(field.name):
             return mask(value)
         if isinstance(value, bool):

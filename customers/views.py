@@ -61,8 +61,10 @@ def customer_detail(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 def _file_context(request: StaffRequest, customer: Customer) -> dict[str, object]:
+    referrers = Customer.objects.visible_to(request.user).filter(referred=customer)
     return {
         "customer": customer,
+        "may_name_referrer": customer.referrer is not None and referrers.exists(),
         "lifecycle": lifecycle_of(customer, on=today_of(request)),
         "can_edit": can_edit_customer(request.user, customer),
         "can_reveal": {field: can_reveal(request.user, customer, field) for field in REVEALABLE},

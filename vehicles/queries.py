@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from accounts.models import User
-from core.history import Edit, Masks, edits_of
+from core.history import Edit, Masks, Nameable, edits_of
 from customers.models import Customer
 from customers.rules import mask_account, mask_mobile, mask_numbers, mask_wechat
 from vehicles.choices import OdometerFlag
-from vehicles.models import OdometerReading, Vehicle
+from vehicles.models import OdometerReading, Ownership, Vehicle
 
 CANDIDATES = 50
 SHORTEST_PLATE = 3
@@ -168,15 +168,21 @@ ALL_MASKED: Masks = {
 }
 
 
-def changes_of_customer(customer: Customer, *, limit: int, is_masked: bool = False) -> list[Edit]:
+def changes_of_customer(
+    customer: Customer, *, limit: int, is_masked: bool = False, reader: User | None = None
+) -> list[Edit]:
     """Return the latest changes of a customer's data and of the customer's cars, the newest first.
 
-    ``is_masked`` hides what auditors and the group never see in clear (domain §10).
+    A car's history begins when it became this customer's: what was before is the former owner's. ``is_masked`` hides
+    what auditors and the group never see in clear (domain §10); a ``reader`` is told the names of those customers alone
+    whose files are open to them.
     """
+    nameable: Nameable = {Customer: Customer.objects.visible_to(reader)} if reader else {}
     masks = ALL_MASKED if is_masked else MASKS
     cars = list(customer.vehicles.order_by("pk"))
+    since = dict(Ownership.objects.filter(vehicle__in=cars, ended_on=None).values_list("vehicle", "started_on"))
     edits = [
-        *edits_of(Customer, [customer], fields=CUSTOMER_FIELDS, masks=masks, limit=limit),
-        *edits_of(Vehicle, cars, fields=VEHICLE_FIELDS, masks={}, limit=limit),
+        *edits_of(Customer, [customer], fields=CUSTOMER_FIELDS, masks=masks, limit=limit, nameable=nameable),
+        *edits_of(Vehicle, cars, fields=VEHICLE_FIELDS, masks={}, limit=limit, nameable=nameable, since=since),
     ]
     return sorted(edits, key=lambda edit: (edit.at, edit.event_id), reverse=True)[:limit]

@@ -53,8 +53,11 @@ def vehicle_detail(request: StaffRequest, pk: int) -> HttpResponse:
         pk=pk,
     )
     readings = list(vehicle.readings.order_by("-on", "-km", "-pk")[:READINGS_SHOWN])
-    may_open_owner = Customer.objects.visible_to(request.user).filter(pk=vehicle.owner_id).exists()
-    if may_open_owner:
+    ownerships = list(vehicle.ownerships.select_related("customer").order_by("-started_on", "-pk"))
+    owners = {vehicle.owner_id, *(ownership.customer_id for ownership in ownerships)}
+    # Of somebody whose file is closed to the reader, the page does not tell the name either.
+    named = set(Customer.objects.visible_to(request.user).filter(pk__in=owners).values_list("pk", flat=True))
+    if vehicle.owner_id in named:
         log_part_opened(customer=vehicle.owner_id, by=request.user, at=timezone.now())
     context = {
         "vehicle": vehicle,
@@ -62,9 +65,10 @@ def vehicle_detail(request: StaffRequest, pk: int) -> HttpResponse:
         "is_vin_checked": has_right_check_digit(vehicle.vin),
         "readings": readings,
         "chart": odometer_chart(vehicle, readings[::-1]),
-        "ownerships": vehicle.ownerships.select_related("customer").order_by("-started_on", "-pk"),
+        "ownerships": ownerships,
+        "named": named,
         "policies": vehicle.policies.order_by("-ends_on", "kind", "-pk")[:20],
-        "may_open_owner": may_open_owner,
+        "may_open_owner": vehicle.owner_id in named,
     }
     return render(request, "vehicles/vehicle_detail.html", context)
 
@@ -99,6 +103,6 @@ def customer_changes(request: StaffRequest, pk: int) -> HttpResponse:
     log_part_opened(customer=pk, by=request.user, at=timezone.now())
     shown = CHANGES_IN_PANEL if request.htmx else CHANGES_ON_PAGE
     is_masked = not can_reveal(request.user, customer, PersonalDataField.MOBILE)
-    edits = changes_of_customer(customer, limit=shown + 1, is_masked=is_masked)
+    edits = changes_of_customer(customer, limit=shown + 1, is_masked=is_masked, reader=request.user)
     context = {"customer": customer, "edits": edits[:shown], "is_more": len(edits) > shown and bool(request.htmx)}
     return render_page(request, "vehicles/customer_changes.html", context)

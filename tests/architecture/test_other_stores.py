@@ -9,7 +9,7 @@ from accounts.choices import Role
 from accounts.models import Store
 from customers.actions import REVEALABLE
 from customers.choices import PersonalDataField
-from customers.models import PersonalDataAccess
+from customers.models import Customer, PersonalDataAccess
 from followups.choices import Handling, Outcome, TouchPointStatus
 from followups.models import CareRule, ContactLog, QueueLease
 from tests.architecture.test_urls import PAGES, customer, vehicle
@@ -21,6 +21,7 @@ from tests.factories import (
     TouchPointFactory,
     VehicleFactory,
 )
+from vehicles.actions import transfer_owner
 
 pytestmark = pytest.mark.django_db
 
@@ -285,6 +286,19 @@ def test_a_role_in_one_store_gives_no_right_in_the_other(as_user, of_two_stores,
     }
     own = client.post(reverse("customers:customer_reveal", args=[here.customer.pk]), id_number)
     assert own.status_code == 200
+
+
+def test_the_name_of_somebody_whose_file_is_closed_stands_on_no_page(as_user, general_manager, here, there):
+    Customer.objects.filter(pk=there.customer.pk).update(name="欧阳前主")
+    car = there.vehicle
+    transfer_owner(vehicle=car, to=here.customer, on=TODAY, by=None)
+    Customer.objects.filter(pk=here.customer.pk).update(referrer=CustomerFactory(store=there.store, name="介绍人独"))
+    client = as_user(general_manager)
+    changes = reverse("vehicles:customer_changes", args=[here.customer.pk])
+    addresses = [car.get_absolute_url(), here.customer.get_absolute_url(), changes]
+    pages = [client.get(address).content.decode() for address in addresses]
+    assert [secret for secret in ("欧阳前主", "介绍人独") if secret in "".join(pages)] == []
+    assert ["former owner" in pages[0], "closed to you" in pages[1], "closed to you" in pages[2]] == [True] * 3
 
 
 def _rows_of(response):

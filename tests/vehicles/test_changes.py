@@ -7,7 +7,7 @@ import pytest
 from core.actions import acting
 from customers.actions import update_customer
 from customers.models import Customer
-from tests.factories import CustomerFactory, VehicleFactory
+from tests.factories import CustomerFactory, OwnershipFactory, VehicleFactory
 from vehicles.models import Vehicle
 from vehicles.queries import changes_of_customer
 
@@ -68,6 +68,15 @@ def test_the_cars_of_the_customer_are_among_it(customer):
     assert told(customer) == [(car.plate, "", [("body colour", "empty", "白")])]
 
 
+def test_what_was_changed_for_a_former_owner_is_not_told_on_the_page_of_the_next(customer):
+    car = VehicleFactory(owner=customer)
+    ownership = OwnershipFactory(vehicle=car)
+    Vehicle.objects.update(body_colour="白")
+    assert len(told(customer)) == 1
+    type(ownership).objects.update(started_on=date(2999, 1, 1))
+    assert told(customer) == []
+
+
 def test_masked_values_stay_masked(as_user, adviser, customer):
     with acting(adviser):
         Customer.objects.filter(pk=customer.pk).update(mobile="13987654321")
@@ -111,5 +120,5 @@ def test_the_history_costs_the_same_for_one_change_and_for_many(
         Vehicle.objects.filter(owner=customer).update(body_colour=f"色{number}")
     client = as_user(adviser)
     client.get(customer.get_absolute_url())
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         client.get(page(customer), headers={"hx-request": "true"})

@@ -73,8 +73,8 @@ def test_a_car_takes_the_same_queries_with_one_and_three_lines_of_everything(
         ended_on = None if number == 0 else date(2024, 1, 20)
         OwnershipFactory(vehicle=vehicle, customer=CustomerFactory(store=store), ended_on=ended_on)
     client = as_user(adviser)
-    # Session, user, memberships, car, readings, owners, policies, may the owner be opened.
-    with django_assert_num_queries(8):
+    # Session, user, memberships, car, readings, owners, which of them may be named, policies; the log read and written.
+    with django_assert_num_queries(10):
         assert client.get(vehicle.get_absolute_url()).status_code == 200
 
 
