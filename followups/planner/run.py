@@ -21,7 +21,7 @@ from core.actions import locked
 from core.choices import JobStatus
 from core.models import JobRun
 from core.queries import work_calendar
-from core.rules import WorkCalendar
+from core.rules import WorkCalendar, error_text
 from customers.models import Customer
 from followups.models import CareRule
 from followups.planner import sql, upkeep
@@ -185,7 +185,7 @@ def recorded(*, on: date, store: Store | None, by: User | None, dry_run: bool) -
         yield run
     except BaseException as error:
         JobRun.objects.filter(pk=run.pk).update(
-            status=JobStatus.FAILED, finished_at=timezone.now(), error=f"{type(error).__name__}: {error}"
+            status=JobStatus.FAILED, finished_at=timezone.now(), error=error_text(error)
         )
         raise
     finally:
