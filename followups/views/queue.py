@@ -1,7 +1,8 @@
 """S2: the guided queue. One customer at a time; saving answers with the next one."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
@@ -10,9 +11,12 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -253,6 +257,16 @@ def _note_opened(request: StaffRequest, customer: Customer) -> None:
     log_data_access(customers=[customer.pk], field=PersonalDataField.FILE, by=request.user, at=timezone.now())
 
 
+@lru_cache(maxsize=16)
+def _fixed_panels(language: str, on: date) -> SafeString:
+    """The panels that are the same on every empty card of a day, in a language: most of a card's fields by far.
+
+    Rendered anew for each card they took a tenth of the time from save to the next one (bench.screens).
+    """
+    form = QueueForm(points=[], cars=[], on=on, time_zone="UTC")
+    return render_to_string("followups/_queue_panels_fixed.html", {"form": form})
+
+
 def _show(
     request: StaffRequest,
     customer: Customer,
@@ -297,6 +311,7 @@ def _render(
         "card": card,
         "customer": customer,
         "form": form or _form(customer, card.points, tickable=card.tickable, cars=cars, now=now, channel=card.channel),
+        "fixed_panels": None if form else _fixed_panels(get_language(), today),
         "skip_form": skip_form or SkipForm(),
         "saved": saved,
         "may_work": may_work,
