@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.cache import cache
+from django.utils import translation
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.people"]
@@ -16,3 +17,11 @@ def _empty_cache():
     """Rate limits and locks of one test are not those of the next."""
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _language_of_the_project():
+    """A request leaves its language behind in the thread; the next test begins with the project's."""
+    translation.deactivate()
+    yield
+    translation.deactivate()

@@ -2,9 +2,16 @@
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import translation
 
 from followups.forms_plan import CareRuleForm, NumbersField, YearDaysField
 from followups.models import CareRule
+
+
+@pytest.fixture(autouse=True)
+def _english():
+    with translation.override("en"):
+        yield
 
 
 @pytest.mark.parametrize(
