@@ -452,16 +452,18 @@ class Demand:
 
     @staticmethod
     def _delivery_anchors(
-        cars: list[tuple[Any, ...]], column: date | None, since: date | None, made_at: datetime
+        cars: list[tuple[Any, ...]], column: date | None, since: date | None, made_at: datetime, changed_at: datetime
     ) -> list[Anchor]:
         floor = since or date.min
+        # A last delivery that was another one before is known since some change of the customer, the last at the latest.
+        learnt_at = changed_at if since else made_at
         anchors: list[Anchor] = []
         known = sorted((max(on, care_from), on, at) for _, on, care_from, at, *_ in cars if on is not None)
         for day, on, at in known:
             if not anchors or on > anchors[-1].on:
-                anchors.append(Anchor(on, day, at, at, floor=floor))
+                anchors.append(Anchor(on, day, at, max(at, learnt_at), floor=floor))
         if not anchors and column is not None:
-            anchors.append(Anchor(column, column, made_at, made_at, floor=floor))
+            anchors.append(Anchor(column, column, made_at, learnt_at, floor=floor))
         return anchors
 
     @staticmethod
@@ -477,14 +479,21 @@ class Demand:
         tiers = {rule.params.get("tier") for of_store in self.rules.values() for rule in of_store.get(trigger, [])}
         contacts, garage = self._contacts(), self._garage()
         columns = ("pk", "store", "entered_on", "created_at")
-        facts = ("tier", "tier_since", "last_effective_contact_on", "last_delivery_on", "last_delivery_since")
-        for *row, tier, tier_since, contacted_on, delivered_on, delivery_since in stream(
+        facts = (
+            "tier",
+            "tier_since",
+            "last_effective_contact_on",
+            "last_delivery_on",
+            "last_delivery_since",
+            "changed_at",
+        )
+        for *row, tier, tier_since, contacted_on, delivered_on, delivery_since, changed_at in stream(
             self._customers(tier__in=tiers), *columns, *facts
         ):
             customer, store, entered_on, made_at = row
             before = [
                 Anchor(entered_on, date.min, LONG_AGO, made_at),
-                *self._delivery_anchors(garage.of(customer), delivered_on, delivery_since, made_at),
+                *self._delivery_anchors(garage.of(customer), delivered_on, delivery_since, made_at, changed_at),
             ]
             after = self._contact_anchors(self.nights[store], contacts.of(customer), contacted_on, made_at)
             yield from self._along(
@@ -515,8 +524,8 @@ class Demand:
         """Owners, so long after the last visit; who never came, not before the first service is long overdue."""
         visits, garage = self._visits(), self._garage()
         columns = ("pk", "store", "entered_on", "created_at")
-        facts = ("last_visit_on", "last_delivery_on", "last_delivery_since")
-        for *row, visited_on, delivered_on, delivery_since in stream(self._customers(), *columns, *facts):
+        facts = ("last_visit_on", "last_delivery_on", "last_delivery_since", "changed_at")
+        for *row, visited_on, delivered_on, delivery_since, changed_at in stream(self._customers(), *columns, *facts):
             customer, store, _, made_at = row
             cars, orders = garage.of(customer), visits.of(customer)
             if not cars:
@@ -531,5 +540,5 @@ class Demand:
                 grace = timedelta(days=rule.params.get("after_first_service_days", 0))
                 return anchor.is_visit or all(promise.nominal_on >= on + grace for on in due)
 
-            before = self._delivery_anchors(cars, delivered_on, delivery_since, made_at)
+            before = self._delivery_anchors(cars, delivered_on, delivery_since, made_at, changed_at)
             yield from self._along(trigger, tuple(row), self._taking_over(before, after), holds)

@@ -7,9 +7,10 @@ import time_machine
 from django.core.exceptions import ValidationError
 
 from accounts.models import Membership, Store
-from customers.choices import Channel, CustomerStatus
+from customers.choices import Channel, CustomerStatus, Tier
 from customers.models import Customer
 from followups.choices import TouchPointStatus
+from followups.coverage import check_coverage
 from followups.models import CareRule, TouchPoint
 from followups.planner import plan_care, plan_customers
 from followups.tasks import plan_customers_task, plan_due_stores_task
@@ -20,7 +21,7 @@ from tests.factories import (
     WorkOrderFactory,
 )
 from tests.planning import ENTERED, MONDAY, car, days, only, rows
-from vehicles.actions import change_status, create_vehicle
+from vehicles.actions import change_status, create_vehicle, refresh_delivery_dates, update_vehicle
 from vehicles.choices import ServiceKind, VehicleStatus
 from vehicles.models import Vehicle
 
@@ -260,3 +261,24 @@ def test_planning_some_customers_leaves_the_others_alone(store, other_store):
     mine = car(delivery=date(2026, 11, 22), customer=CustomerFactory(store=store, entered_on=ENTERED))
     plan_customers(customer_ids=[mine.owner_id], on=date(2026, 11, 25))
     assert [row for row in rows("pk", "status", "lead") if row[0] in {pk for pk, *_ in before}] == before
+
+
+# --- The check --------------------------------------------------------------------------------------------------------
+
+
+def test_what_counts_from_a_delivery_that_was_corrected_is_promised_from_then_on_alone():
+    only("TO")
+    owner = CustomerFactory(entered_on=date(2026, 10, 1), tier=Tier.ORDINARY)
+    vehicle = car(delivery=date(2026, 2, 10), customer=owner)  # nominal 10 November, window until the 13th
+    refresh_delivery_dates([owner.pk], on=date(2026, 10, 1))
+    plan_care(on=date(2026, 10, 20))
+    for day in days(date(2026, 10, 21), 14):
+        plan_care(on=day)
+    update_vehicle(vehicle=vehicle, values={"delivery_on": date(2026, 1, 20)}, on=date(2026, 11, 4), by=None)
+    for day in days(date(2026, 11, 4), 30):  # nominal 20 October by the new day: over when it was learnt
+        plan_care(on=day)
+    assert rows("nominal_on") == []
+    checked = check_coverage(
+        first=date(2026, 10, 1), last=date(2026, 12, 3), now=datetime(2026, 12, 3, 8, tzinfo=UTC), store=None
+    )
+    assert (checked.expected, checked.missing, checked.duplicates) == (0, 0, 0)
