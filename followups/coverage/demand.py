@@ -455,7 +455,7 @@ class Demand:
         cars: list[tuple[Any, ...]], column: date | None, since: date | None, made_at: datetime, changed_at: datetime
     ) -> list[Anchor]:
         floor = since or date.min
-        # A last delivery that was another one before is known since some change of the customer, the last at the latest.
+        # A last delivery that was another one before is known since a change of the customer, the last at the latest.
         learnt_at = changed_at if since else made_at
         anchors: list[Anchor] = []
         known = sorted((max(on, care_from), on, at) for _, on, care_from, at, *_ in cars if on is not None)
