@@ -25,3 +25,10 @@ def _language_of_the_project():
     translation.deactivate()
     yield
     translation.deactivate()
+
+
+@pytest.fixture
+def english():
+    """For tests that read texts of the project without a request."""
+    with translation.override("en"):
+        yield

@@ -230,6 +230,7 @@ def test_an_outcome_that_needs_another_desk_is_saved_with_it_and_not_without(rec
     assert state(point) == (TouchPointStatus.DONE, "")
 
 
+@pytest.mark.usefixtures("english")
 def test_a_referred_friend_is_noted_with_a_clean_number(record):
     friend = {"name": " 李雷 ", "mobile": "+86 138-0000-1111", "consent_note": "asked him"}
     record(outcome=Outcome.REFERRAL, next_steps=[NextStepDraft(NextStepKind.REFERRAL, payload=friend)])

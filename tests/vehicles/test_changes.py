@@ -11,7 +11,7 @@ from tests.factories import CustomerFactory, OwnershipFactory, VehicleFactory
 from vehicles.models import Vehicle
 from vehicles.queries import changes_of_customer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 
 
 def told(customer, limit=50):
