@@ -329,7 +329,10 @@ INSERT INTO care_affected SELECT customer_id FROM reopened""",
 
 
 def cancel_moot(identity: int, arms: Iterable[tuple[Arm, Sequence[Hit]]], scope: Scope) -> Sql:
-    """Return the statement that cancels live touch points of changed customers which the facts no longer demand."""
+    """Return the statement that cancels live touch points of changed customers which the facts no longer demand.
+
+    Those of customers and cars that are gone have been cancelled before, with their own reason (``upkeep.end_gone``).
+    """
     conditions: list[str] = []
     params: list[Any] = [scope.on, identity, list(scope.store_ids)]
     for arm, hits in arms:
@@ -344,17 +347,10 @@ def cancel_moot(identity: int, arms: Iterable[tuple[Arm, Sequence[Hit]]], scope:
         params += demand.params
     return Sql(
         f"""UPDATE followups_touchpoint t
-SET status = 'cancelled', closed_on = %s, lead_id = NULL,
-    reason = CASE WHEN c.status <> 'active' THEN 'customer_gone'
-                  WHEN t.vehicle_id IS NOT NULL AND NOT EXISTS (
-                      SELECT 1 FROM vehicles_vehicle v
-                      WHERE v.id = t.vehicle_id AND v.status = 'in_use' AND v.owner_id = t.customer_id
-                  ) THEN 'car_not_in_care'
-                  ELSE 'facts_changed' END
-FROM customers_customer c, care_changed x
-WHERE t.rule_id = %s AND t.store_id = ANY(%s) AND t.customer_id = c.id AND x.customer_id = c.id
-  AND t.status IN ('open', 'merged') AND t.closed_on IS NULL
-  AND (c.status <> 'active' OR (true {" ".join(conditions)}))""",
+SET status = 'cancelled', closed_on = %s, lead_id = NULL, reason = 'facts_changed'
+FROM care_changed x
+WHERE t.rule_id = %s AND t.store_id = ANY(%s) AND t.customer_id = x.customer_id
+  AND t.status IN ('open', 'merged') AND t.closed_on IS NULL {" ".join(conditions)}""",
         params,
     )
 

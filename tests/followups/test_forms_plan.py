@@ -2,16 +2,11 @@
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.utils import translation
 
 from followups.forms_plan import CareRuleForm, NumbersField, YearDaysField
 from followups.models import CareRule
 
-
-@pytest.fixture(autouse=True)
-def _english():
-    with translation.override("en"):
-        yield
+pytestmark = pytest.mark.usefixtures("english")
 
 
 @pytest.mark.parametrize(

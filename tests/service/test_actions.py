@@ -3,7 +3,6 @@
 from datetime import date
 
 import pytest
-from django.utils import translation
 
 from service.actions import CannotRecordVisit, hand_over, record_visit, refresh_visit_facts, suggest_work
 from service.choices import JobType
@@ -11,13 +10,7 @@ from tests.factories import TODAY, CustomerFactory, VehicleFactory
 from vehicles.actions import service_done_elsewhere
 from vehicles.choices import ServiceKind
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _english():
-    with translation.override("en"):
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 
 
 @pytest.fixture

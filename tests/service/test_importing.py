@@ -5,7 +5,6 @@ from datetime import date, datetime, timedelta
 
 import openpyxl
 import pytest
-from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,11 +20,7 @@ from tests.factories import TODAY
 from tests.shared_data import shared_data
 from vehicles.choices import Energy, PlateKind, PolicyKind, Use
 
-
-@pytest.fixture(autouse=True)
-def _english():
-    with translation.override("en"):
-        yield
+pytestmark = pytest.mark.usefixtures("english")
 
 
 @given(ids=st.sets(st.integers(0, 200_000), max_size=50), others=st.sets(st.integers(0, 200_000), max_size=50))

@@ -5,7 +5,6 @@ from datetime import date, timedelta
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, transaction
-from django.utils import translation
 
 from service.actions import record_visit
 from service.choices import JobType
@@ -37,13 +36,7 @@ from vehicles.choices import (
 )
 from vehicles.models import OdometerReading, Ownership, ServicePlan, Vehicle
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _english():
-    with translation.override("en"):
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 
 
 @pytest.fixture
