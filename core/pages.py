@@ -7,12 +7,16 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
 
+def wants_fragment(request: HttpRequest) -> bool:
+    """Tell whether htmx asks for a panel of a page, so that what stands around it need not be looked up."""
+    return bool(getattr(request, "htmx", False)) and not request.htmx.boosted  # type: ignore[attr-defined]
+
+
 def render_page(
     request: HttpRequest, template: str, context: dict[str, Any], *, fragment: str = "panel", status: int | None = None
 ) -> HttpResponse:
     """Render a template, or only its partial ``fragment`` when htmx asks. Caches are told that the two differ."""
-    is_fragment = bool(getattr(request, "htmx", False)) and not request.htmx.boosted  # type: ignore[attr-defined]
-    name = f"{template}#{fragment}" if is_fragment else template
+    name = f"{template}#{fragment}" if wants_fragment(request) else template
     response = render(request, name, context, status=status)
     patch_vary_headers(response, ["HX-Request"])
     return response

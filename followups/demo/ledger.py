@@ -1,14 +1,17 @@
 """What became of the promises since the system went live: the made-up contacts settle the touch points they fit."""
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from django.db import connection
 
+from core.models import JobRun
 from core.rules import days_between
 from followups.choices import Handling, Outcome, TouchPointStatus
-from followups.planner import plan_care
+from followups.models import CareRule
+from followups.planner import JOB_NAME, plan_care
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,14 @@ def plan_history(*, today: date, days: int) -> PlannedHistory:
         result = plan_care(on=day)
         planned += result.created
         suppressed += result.suppressed
-        settled += settle_history(before=day)
+        done = settle_history(before=day)
+        _tell_run(day, done)
+        settled += done.total()
     return PlannedHistory(planned, suppressed, settled, round(time.monotonic() - started, 1))
 
 
-def settle_history(*, before: date) -> int:
-    """Mark touch points done whose window a made-up contact fell into; return how many.
+def settle_history(*, before: date) -> Counter[int]:
+    """Mark touch points done whose window a made-up contact fell into; return how many of each rule.
 
     The planner, run for the first time, finds the windows since the system went live and calls them missed, for it
     cannot know that somebody made the contacts that the demo data tell of. A conversation settles what is to be spoken
@@ -58,20 +63,34 @@ def settle_history(*, before: date) -> int:
                 ORDER BY missed.id, contact.is_effective DESC, contact.contact_on, contact.id
             ) AS fit
             WHERE point.id = fit.id
+            RETURNING point.rule_id
             """,
             _WORDS | {"before": before},
         )
-        settled = int(cursor.rowcount)
+        settled = Counter(rule for (rule,) in cursor.fetchall())
         cursor.execute(
             """
             UPDATE followups_touchpoint AS point SET status = %(done)s, reason = '', closed_on = point.due_on
             FROM customers_customer AS customer
             WHERE customer.id = point.customer_id AND point.status = %(missed)s AND point.closes_on < %(before)s
               AND point.handling IN (%(form)s, %(list)s) AND right(customer.number, 3)::integer %% 12 <> 0
+            RETURNING point.rule_id
             """,
             _WORDS | {"before": before},
         )
-        return settled + int(cursor.rowcount)
+        settled.update(rule for (rule,) in cursor.fetchall())
+    return settled
+
+
+def _tell_run(day: date, settled: Counter[int]) -> None:
+    """Let the run of a day count as missed what the ledger has so: nobody should start with an alarm that is none."""
+    run = JobRun.objects.filter(name=JOB_NAME, business_date=day).latest("pk")
+    run.counts["missed"] -= settled.total()
+    for rule in CareRule.objects.filter(pk__in=settled):
+        # By rule a run counts only what it made itself, not what it found open.
+        if made := run.counts["by_rule"].get(rule.code):
+            made["missed"] = max(made["missed"] - settled[rule.pk], 0)
+    run.save(update_fields=["counts"])
 
 
 _WORDS = {

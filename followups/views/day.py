@@ -28,7 +28,7 @@ from accounts.permissions import (
     memberships_of,
 )
 from core.exports import csv_response
-from core.pages import render_page
+from core.pages import render_page, wants_fragment
 from core.parsing import as_id
 from customers.actions import log_data_access
 from customers.choices import PersonalDataField
@@ -83,6 +83,7 @@ def day(request: StaffRequest) -> HttpResponse:
         "own_label": _("Mine"),
         "export_url": _export_url(request, "followups:day_export") if can_export(user) else "",
         "shown_count": None,
+        "team_url": reverse("followups:team") if _stores_of(user) else "",
         "pool_url": _address(request, pool="1") if can_take_from_pool(user) and not filters.queue.includes_pool else "",
         "today": today,
     }
@@ -127,7 +128,10 @@ def day_birthdays(request: StaffRequest) -> HttpResponse:
 
 @require_safe
 def team(request: StaffRequest) -> HttpResponse:
-    """The load of every person of a store, what nobody owns, and the customers behind the numbers."""
+    """The load of every person of a store, what nobody owns, and the customers behind the numbers.
+
+    For htmx only the loads, which a manager's own day shows too.
+    """
     user = request.user
     stores = _stores_of(user)
     if not stores:
@@ -138,30 +142,34 @@ def team(request: StaffRequest) -> HttpResponse:
     filters = DayFilters.from_query(request.GET)
     ready = _team_leads(user, store, now=now, today=today)
     leads = filters.narrow(ready.matching(filters.queue, today=today), on=today)
-    menus = menus_for(filters)
     loads = team_loads(ready, store=store, on=today)
-    owner_name = next(
-        (str(load.person) for load in loads if load.person and str(load.person.pk) == filters.owner), filters.owner
-    )
-    context = {
-        "store": store,
-        "stores": stores,
+    here = reverse("followups:team")
+    context: dict[str, Any] = {
         "loads": [
-            (load, _address(request, owner=load.person.pk if load.person else POOL, store=store.code)) for load in loads
-        ],
-        "people": [(load.person, load.is_at_work) for load in loads if load.person and load.is_member],
-        "escalated": sum(load.escalated for load in loads),
-        "escalated_url": _address(request, escalated="1", store=store.code),
-        "page": day_page(leads, on=today, after=request.GET.get("after", ""), sort=filters.sort),
-        "filters": filters,
-        "may_assign": can_assign(user, store.pk),
-        "export_url": _export_url(request, "followups:team_export") if can_export(user, store.pk) else "",
-        "shown_count": None,
-        "today": today,
+            (load, here + _address(request, owner=load.person.pk if load.person else POOL, store=store.code))
+            for load in loads
+        ]
     }
-    return render(
-        request, "followups/team.html", context | _list_context(request, filters, menus, owner_name=owner_name)
-    )
+    if not wants_fragment(request):
+        menus = menus_for(filters)
+        owner_name = next(
+            (str(load.person) for load in loads if load.person and str(load.person.pk) == filters.owner), filters.owner
+        )
+        context |= {
+            "store": store,
+            "stores": stores,
+            "people": [(load.person, load.is_at_work) for load in loads if load.person and load.is_member],
+            "escalated": sum(load.escalated for load in loads),
+            "escalated_url": _address(request, escalated="1", store=store.code),
+            "page": day_page(leads, on=today, after=request.GET.get("after", ""), sort=filters.sort),
+            "filters": filters,
+            "may_assign": can_assign(user, store.pk),
+            "export_url": _export_url(request, "followups:team_export") if can_export(user, store.pk) else "",
+            "shown_count": None,
+            "today": today,
+        }
+        context |= _list_context(request, filters, menus, owner_name=owner_name)
+    return render_page(request, "followups/team.html", context, fragment="loads")
 
 
 @require_POST

@@ -228,6 +228,19 @@ def test_the_group_and_the_auditor_land_on_the_team(as_user, group_manager, audi
     assert as_user(auditor).get(DAY).url == TEAM
 
 
+def test_a_manager_sees_the_load_of_the_team_on_the_own_day(as_user, manager, adviser, due, store):
+    due(assignee=None)
+    client = as_user(manager)
+
+    page = client.get(DAY)
+    panel = client.get(page.context["team_url"], headers={"HX-Request": "true"})
+
+    assert f'hx-get="{TEAM}"' in page.text
+    assert "<html" not in panel.text
+    assert f'href="{TEAM}?owner=pool&amp;store={store.code}"' in panel.text
+    assert TEAM not in as_user(adviser).get(DAY).text
+
+
 # --- The team ---------------------------------------------------------------------------------------------------------
 
 

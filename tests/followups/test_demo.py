@@ -299,6 +299,10 @@ def test_planning_the_demo_leaves_work_for_today_and_settles_the_past(db):
     assert all(point.opens_on <= point.settled_by.on <= point.closes_on for point in spoken)
     assert all(point.settled_by.customer_id == point.customer_id for point in spoken)
     assert JobRun.objects.filter(name=JOB_NAME, status="done").count() == 2
+    runs = [run.counts for run in JobRun.objects.filter(name=JOB_NAME)]
+    assert sum(run["missed"] for run in runs) == TouchPoint.objects.filter(status=TouchPointStatus.MISSED).count()
+    for run in runs:
+        assert 0 <= sum(rule["missed"] for rule in run["by_rule"].values()) <= run["missed"]
 
 
 def test_planning_changes_no_history(db):
