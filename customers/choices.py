@@ -41,6 +41,10 @@ class Channel(models.TextChoices):
     FORM = "form", _("Internal form")
 
 
+# Those that reach a customer, for forms.
+CONTACT_CHANNELS = [choice for choice in Channel.choices if choice[0] != Channel.FORM]
+
+
 class TimeSlot(models.TextChoices):
     ANY = "", _("Any time")
     MORNING = "morning", _("Morning 9–12")

@@ -1,7 +1,8 @@
 """Input of the customer file. Rules are those of ``customers.rules``; what is masked is never filled in here."""
 
-from datetime import date
+from datetime import date, datetime, time
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from crispy_forms.helper import FormHelper
 from crispy_forms.layout import HTML, Column, Div, Fieldset, Layout, Row, Submit
@@ -9,7 +10,7 @@ from django import forms
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from customers.choices import BirthdayCalendar, DoNotContact
+from customers.choices import CONTACT_CHANNELS, BirthdayCalendar, Channel, ConsentPurpose, DoNotContact
 from customers.models import Customer
 from customers.rules import is_email, is_mobile, is_phone, is_wechat, normalise_mobile, normalise_phone
 
@@ -161,3 +162,75 @@ class CustomerForm(forms.ModelForm):
         """
         values = {name: self.cleaned_data[name] for name in self.changed_data if name in self.cleaned_data}
         return {name: value for name, value in values.items() if not (name in self.masked and not value)}
+
+
+class ConsentForm(forms.Form):
+    """What a customer agreed to or took back: for which purposes, by which channels, when, and what shows it.
+
+    Domain §11.1 asks for proof of a consent; to take one back, saying so is enough.
+    """
+
+    is_given = forms.TypedChoiceField(
+        label=_("The customer"),
+        choices=[("1", _("gives consent")), ("0", _("withdraws consent"))],
+        coerce=lambda value: value == "1",
+        widget=forms.RadioSelect,
+    )
+    purposes = forms.MultipleChoiceField(
+        label=_("Purposes"), choices=ConsentPurpose.choices, widget=forms.CheckboxSelectMultiple
+    )
+    channels = forms.MultipleChoiceField(
+        label=_("Channels"), choices=CONTACT_CHANNELS, widget=forms.CheckboxSelectMultiple
+    )
+    on = forms.DateField(label=_("Date"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    evidence = forms.CharField(
+        label=_("Evidence"),
+        max_length=200,
+        required=False,
+        help_text=_("Where it can be looked up: signed at delivery, text message, recorded call."),
+    )
+    wording = forms.CharField(
+        label=_("Wording version"), max_length=40, required=False, help_text=_("Which text the customer agreed to.")
+    )
+
+    def __init__(self, *args: Any, on: date, file_address: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.today = on
+        self.fields["on"].initial = on
+        self.helper = FormHelper()
+        self.helper.layout = Layout(
+            "is_given",
+            Row(Column("purposes"), Column("channels")),
+            Row(Column("on"), Column("wording")),
+            "evidence",
+            Div(
+                Submit("save", _("Save")),
+                HTML('<a class="btn btn-light" href="{}">{}</a>'.format(file_address, _("Cancel"))),
+                css_class="crm-button-row",
+            ),
+        )
+
+    def clean_on(self) -> date:
+        day = self.cleaned_data["on"]
+        if day > self.today:
+            raise forms.ValidationError(_("This day is still to come."))
+        return day
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        if values.get("is_given") and not values.get("evidence", "").strip():
+            self.add_error("evidence", _("Say what shows the consent; without proof it is none."))
+        return values
+
+    def line(self, *, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
+        """Return the words of ``record_consents``. What was said on an earlier day counts from its noon in ``zone``."""
+        values = self.cleaned_data
+        day: date = values["on"]
+        return {
+            "purposes": [ConsentPurpose(purpose) for purpose in values["purposes"]],
+            "channels": [Channel(channel) for channel in values["channels"]],
+            "is_given": values["is_given"],
+            "at": now if day == self.today else datetime.combine(day, time(12), zone),
+            "evidence": values["evidence"].strip(),
+            "wording": values["wording"].strip(),
+        }

@@ -3,10 +3,13 @@
 What upper apps know of a customer (cars, orders, care, contacts) comes in panels that the templates name by URL.
 """
 
+from zoneinfo import ZoneInfo
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -23,12 +26,13 @@ from customers.actions import (
     CannotReveal,
     log_data_access,
     log_part_opened,
+    record_consents,
     reveal_personal_data,
     save_customer_form,
 )
 from customers.choices import PersonalDataField
 from customers.filters import SORTS, CustomerFilter
-from customers.forms import CustomerForm
+from customers.forms import ConsentForm, CustomerForm
 from customers.models import Customer
 from customers.permissions import can_edit_customer, can_reveal, needs_reason
 from customers.queries import access_log, lifecycle_of, people_watched_by
@@ -92,6 +96,26 @@ def customer_edit(request: StaffRequest, pk: int) -> HttpResponse:
     name = Customer.objects.values_list("name", flat=True).get(pk=pk) if form.is_bound else customer.name
     context = {"form": form, "customer": customer, "name": name}
     return render(request, "customers/customer_edit.html", context, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+def customer_consent(request: StaffRequest, pk: int) -> HttpResponse:
+    """Note a consent that a customer gave or withdrew; the ledger keeps every line."""
+    customer = get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
+    if not can_edit_customer(request.user, customer):
+        raise PermissionDenied(_("Only the person who looks after this customer, or a manager, may change the data."))
+    now = timezone.now()
+    log_part_opened(customer=pk, by=request.user, at=now)
+    address = reverse("customers:customer_detail", args=[pk])
+    asked = request.POST if request.method == "POST" else None
+    form = ConsentForm(asked, on=today_of(request), file_address=address)
+    if form.is_bound and form.is_valid():
+        line = form.line(now=now, zone=ZoneInfo(customer.store.time_zone))
+        record_consents(customer=customer, by=request.user, **line)
+        messages.success(request, _("Saved."))
+        return redirect(address)
+    context = {"form": form, "customer": customer}
+    return render(request, "customers/customer_consent.html", context, status=422 if form.is_bound else 200)
 
 
 @never_cache

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from core.parsing import as_id
-from customers.choices import Channel, DoNotContact
+from customers.choices import CONTACT_CHANNELS, DoNotContact
 from customers.rules import is_mobile, normalise_mobile
 from followups.actions.cards import FURTHEST_AGREED, CannotRecordContact, NextStepDraft
 from followups.choices import NextStepKind, Outcome, Severity, WinBackReason
@@ -117,9 +117,6 @@ def _select(label: "StrOrPromise", choices: Any) -> forms.ChoiceField:
     )
 
 
-CHANNELS = [choice for choice in Channel.choices if choice[0] != Channel.FORM]
-
-
 class QueueForm(forms.Form):
     """What happened at a contact, for the touch points of one card.
 
@@ -138,7 +135,7 @@ class QueueForm(forms.Form):
     )
     channel = forms.ChoiceField(
         label=_("Channel"),
-        choices=[("", "—"), *CHANNELS],
+        choices=[("", "—"), *CONTACT_CHANNELS],
         error_messages={"required": _("Choose how the contact was made.")},
         widget=forms.Select(attrs={"class": "form-select form-select-sm"}),
     )
@@ -191,7 +188,7 @@ class QueueForm(forms.Form):
             (DoNotContact.NONE, _("Only the channels below")),
         ],
     )
-    refused_channels = forms.MultipleChoiceField(label=_("No more by"), choices=CHANNELS, required=False)
+    refused_channels = forms.MultipleChoiceField(label=_("No more by"), choices=CONTACT_CHANNELS, required=False)
     refusal_reason = _words(_("Reason"), limit=200)
     elsewhere_reason = _select(_("Why not with us"), ELSEWHERE_REASONS)
     car_status = _select(

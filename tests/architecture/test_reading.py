@@ -16,7 +16,7 @@ HTMX = {"hx-request": "true"}
 # Opening a file or a part of it is noted in the access log (ADR 0013), and that is all that these write.
 NOTED = {
     *("customers:customer_detail", "customers:customer_edit", "followups:queue_card", "vehicles:vehicle_detail"),
-    *("vehicles:customer_cars", "vehicles:customer_changes", "service:customer_orders"),
+    *("vehicles:customer_cars", "vehicles:customer_changes", "service:customer_orders", "customers:customer_consent"),
     *("followups:customer_care", "followups:customer_contacts", "followups:customer_next_steps"),
 }
 READABLE = sorted(name for name, page in PAGES.items() if page.get != "405")

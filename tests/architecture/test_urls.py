@@ -100,6 +100,9 @@ PAGES: dict[str, Page] = {
     "customers:customer_edit": Page(
         customer, "200 200 200 200 200 200 403 404 403 404 404", "422 422 422 422 422 422 403 404 403 404 404"
     ),
+    "customers:customer_consent": Page(
+        customer, "200 200 200 200 200 200 403 404 403 404 404", "422 422 422 422 422 422 403 404 403 404 404"
+    ),
     "customers:customer_reveal": Page(
         customer, "405", "200 200 200 200 200 200 403 404 403 404 404", {"field": "mobile"}
     ),

@@ -59,6 +59,7 @@ def parts(store):
     names += ("followups:customer_care", "followups:customer_contacts", "followups:customer_next_steps")
     return customer, [
         reverse("customers:customer_edit", args=[customer.pk]),
+        reverse("customers:customer_consent", args=[customer.pk]),
         VehicleFactory(owner=customer).get_absolute_url(),
         *(reverse(name, args=[customer.pk]) for name in names),
     ]
