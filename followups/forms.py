@@ -383,6 +383,20 @@ class AssignForm(forms.Form):
         _choices(self, "customers").choices = [(pk, pk) for pk in customers]
 
 
+class TakeUpForm(forms.Form):
+    """Who makes the ticked contacts that were missed."""
+
+    points = forms.TypedMultipleChoiceField(
+        coerce=int, error_messages={"required": _("Tick the contacts to take up again first.")}
+    )
+    to = forms.ChoiceField(error_messages={"required": _("Choose who takes them over.")})
+
+    def __init__(self, *args: Any, people: Iterable[tuple[int, str]], points: Iterable[int], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _choices(self, "to").choices = [(str(pk), name) for pk, name in people]
+        _choices(self, "points").choices = [(pk, pk) for pk in points]
+
+
 class ShownBatchForm(forms.Form):
     """What somebody had before them when they pressed a button under a batch.
 

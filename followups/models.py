@@ -254,6 +254,13 @@ class TouchPoint(models.Model):
             ),
             models.Index(fields=("customer", "-nominal_on"), name="touchpoint_of_customer"),
             models.Index("store", "closes_on", name="touchpoint_merged", condition=Q(status="merged", closed_on=None)),
+            models.Index(
+                "store",
+                "closed_on",
+                "id",
+                name="touchpoint_missed",
+                condition=Q(status=TouchPointStatus.MISSED, handling=Handling.CONTACT),
+            ),
             models.Index("lead", name="touchpoint_lead", condition=Q(lead__isnull=False)),
             BrinIndex("nominal_on", name="touchpoint_nominal", autosummarize=True),
         )

@@ -31,6 +31,11 @@ def can_take_from_pool(user: "User") -> bool:
     return bool(pool_store_ids(user))
 
 
+def can_make_up(user: "User") -> bool:
+    """Tell whether a user may make up for contacts that a colleague of the store missed: who works the pool may."""
+    return bool(pool_store_ids(user))
+
+
 def can_work(user: "User", customer: "Customer") -> bool:
     """Tell whether a user may hold a customer's card and record what happened.
 

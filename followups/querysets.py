@@ -1,21 +1,25 @@
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Case, Exists, OuterRef, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
 from accounts.permissions import within_reach
-from customers.choices import TimeSlot
-from followups.choices import Handling, NextStepKind, Severity, TouchPointStatus
+from customers.choices import CustomerStatus, DoNotContact, TimeSlot
+from followups.choices import CareClass, Handling, NextStepKind, Severity, TouchPointStatus
 from followups.permissions import pool_store_ids, work_store_ids
 from followups.rules import AFTER_SERVICE_TRIGGER
 from service.models import WorkOrder
+from vehicles.choices import VehicleStatus
 
 if TYPE_CHECKING:
     from accounts.models import User
+
+# How long a missed contact is shown to those who can make up for it.
+MISSED_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,19 @@ class TouchPointQuerySet(models.QuerySet):
     def overdue(self, *, on: date) -> Self:
         """Open ones whose due date is past while the window is not."""
         return self.open().filter(due_on__lt=on)
+
+    def missed_lately(self, *, on: date) -> Self:
+        """Contacts that nobody made in their window, which the last night and those of the week before it closed."""
+        return self.for_contact().filter(status=TouchPointStatus.MISSED, closed_on__gt=on - MISSED_FOR)
+
+    def still_wanted(self) -> Self:
+        """Those that may be made today: the customer and the car are there, and the customer wishes it (§3.6, 1)."""
+        rests = Q(customer__do_not_contact=DoNotContact.ALL_BUT_SAFETY) & ~Q(rule__care_class=CareClass.LEGAL)
+        rests |= Q(customer__do_not_contact=DoNotContact.MARKETING, rule__care_class=CareClass.MARKETING)
+        is_there = Q(vehicle=None) | Q(vehicle__status=VehicleStatus.IN_USE, vehicle__owner=F("customer"))
+        return self.filter(is_there, customer__status=CustomerStatus.ACTIVE).exclude(
+            rests | Q(customer__refused_channels__contains=F("rule__channels"))
+        )
 
     def ready(self, *, now: datetime, today: date) -> Self:
         """Open ones that a person can work off now: for contact, the window open, and nothing to wait for."""

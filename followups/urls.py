@@ -1,6 +1,6 @@
 from django.urls import path
 
-from followups.views import batch, calendar, care_plan, day, desk, jobs, panels, queue, search
+from followups.views import batch, calendar, care_plan, day, desk, jobs, missed, panels, queue, search
 
 app_name = "followups"
 urlpatterns = [
@@ -12,6 +12,8 @@ urlpatterns = [
     path("team/export/", day.team_export, name="team_export"),
     path("team/", day.team, name="team"),
     path("team/assign/", day.team_assign, name="team_assign"),
+    path("missed/", missed.missed_list, name="missed_list"),
+    path("missed/take-up/", missed.missed_take_up, name="missed_take_up"),
     # The guided queue (S2)
     path("queue/start/", queue.queue_start, name="queue_start"),
     path("queue/<int:customer>/", queue.queue_card_show, name="queue_card"),

@@ -277,19 +277,22 @@ WHERE {in_force.text}""",
 def move_forecasts(identity: int, arm: Arm, hits: Sequence[Hit], scope: Scope) -> Sql:
     """Return the statement that moves live touch points of changed customers to where the forecast now is.
 
-    A row stays when its new window is over (the call is the more urgent) or another one stands on the new date.
+    A row stays when its new window is over (the call is the more urgent) or another one stands on the new date. A time
+    that was agreed with the customer, or is one of a series of attempts, holds wherever the service now falls: the call
+    comes back then. (Rests end at midnight, such times lie within the hours of domain §3.6, 6.)
     """
     demand = demanded_from(arm, hits, among=CHANGED)
     return Sql(
         f"""{demand.text}
 UPDATE followups_touchpoint t
-SET anchor_on = d.anchor_on, nominal_on = d.nominal_on, due_on = d.due_on, opens_on = d.opens_on,
-    closes_on = GREATEST(d.closes_on, (SELECT (t.not_before AT TIME ZONE s.time_zone)::date
-                                       FROM accounts_store s WHERE s.id = t.store_id)),
+SET anchor_on = d.anchor_on, nominal_on = d.nominal_on, due_on = d.due_on,
+    opens_on = LEAST(d.opens_on, CASE WHEN (t.not_before AT TIME ZONE s.time_zone)::time > '00:00'
+                                      THEN (t.not_before AT TIME ZONE s.time_zone)::date END),
+    closes_on = GREATEST(d.closes_on, (t.not_before AT TIME ZONE s.time_zone)::date),
     status = 'open', lead_id = NULL
-FROM demand d
-WHERE t.rule_id = %s AND t.store_id = ANY(%s) AND t.customer_id = d.c_customer AND t.vehicle_id = d.c_vehicle
-  AND t.cycle_on = d.c_cycle
+FROM demand d, accounts_store s
+WHERE s.id = t.store_id AND t.rule_id = %s AND t.store_id = ANY(%s)
+  AND t.customer_id = d.c_customer AND t.vehicle_id = d.c_vehicle AND t.cycle_on = d.c_cycle
   AND t.step = d.step AND t.nominal_on <> d.nominal_on AND t.status IN ('open', 'merged') AND t.closed_on IS NULL
   AND d.closes_on >= %s
   AND NOT EXISTS (SELECT 1 FROM followups_touchpoint o WHERE o.rule_id = t.rule_id AND o.customer_id = t.customer_id

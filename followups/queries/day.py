@@ -18,6 +18,7 @@ from customers.choices import Channel, TimeSlot
 from customers.models import Customer
 from followups.choices import Handling
 from followups.models import CareRule, ContactLog, TouchPoint
+from followups.permissions import pool_store_ids
 from followups.querysets import TouchPointQuerySet
 from followups.rules import (
     ESCALATES_AFTER,
@@ -178,6 +179,12 @@ def waiting_count(user: User, *, now: datetime, on: date) -> int:
         .distinct()
         .count()
     )
+
+
+def missed_count(user: User, *, on: date, store: Store | None = None) -> int:
+    """Count the contacts missed lately in the stores whose pool a user works, or in one of them."""
+    points = TouchPoint.objects.filter(store__in=[store.pk] if store else pool_store_ids(user))
+    return points.missed_lately(on=on).count()
 
 
 def parse_cursor(text: str) -> tuple[date, int] | None:

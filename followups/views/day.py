@@ -37,9 +37,18 @@ from followups.actions.leases import local_now
 from followups.filters import DUE_TODAY, POOL, Chip, DayFilters, Menu, chips_for, menus_for
 from followups.forms import AssignForm
 from followups.models import TouchPoint
-from followups.permissions import can_assign, can_take_from_pool
+from followups.permissions import can_assign, can_make_up, can_take_from_pool
 from followups.queries.ahead import ahead_of, ahead_page, birthdays_ahead
-from followups.queries.day import activity_of, batches_for, day_counts, day_page, team_loads, team_of, waiting_count
+from followups.queries.day import (
+    activity_of,
+    batches_for,
+    day_counts,
+    day_page,
+    missed_count,
+    team_loads,
+    team_of,
+    waiting_count,
+)
 from followups.queries.exports import all_day_rows, day_head, day_lines
 from followups.querysets import QueueFilters, TouchPointQuerySet
 from followups.rules import local_time
@@ -67,6 +76,7 @@ def day(request: StaffRequest) -> HttpResponse:
         "greeting": _greeting(here, user),
         "counts": day_counts(everything, on=today),
         "waiting": waiting_count(user, now=now, on=today),
+        "missed": missed_count(user, on=today) if can_make_up(user) else 0,
         "activity": activity_of(user, on=today),
         "batches": batches_for(user, on=today),
         "birthdays": birthdays[:BIRTHDAYS_SHOWN],
@@ -160,6 +170,8 @@ def team(request: StaffRequest) -> HttpResponse:
             "stores": stores,
             "people": [(load.person, load.is_at_work) for load in loads if load.person and load.is_member],
             "escalated": sum(load.escalated for load in loads),
+            "missed": missed_count(user, store=store, on=today) if can_make_up(user) else 0,
+            "missed_url": f"{reverse('followups:missed_list')}?store={store.code}",
             "escalated_url": _address(request, escalated="1", store=store.code),
             "page": day_page(leads, on=today, after=request.GET.get("after", ""), sort=filters.sort),
             "filters": filters,

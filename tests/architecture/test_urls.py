@@ -126,6 +126,8 @@ PAGES: dict[str, Page] = {
     "followups:day_birthdays": Page(nothing, DESK, "405"),
     "followups:team": Page(nothing, "403 403 403 200 200 200 200 403 200 403 403", "405"),
     "followups:team_assign": Page(nothing, "405", "403 403 403 302 302 302 403 403 403 403 403"),
+    "followups:missed_list": Page(nothing, "403 403 200 200 200 200 403 403 403 403 403", "405"),
+    "followups:missed_take_up": Page(nothing, "405", "403 403 302 302 302 302 403 403 403 403 403"),
     # The guided queue
     "followups:queue_start": Page(nothing, "302", "302 302 302 302 302 302 403 403 403 302 302"),
     "followups:queue_card": Page(card, FILE, "405"),

@@ -26,8 +26,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_nine_in_the_morni
 
 DAY = "/"
 TEAM = "/team/"
-DAY_QUERIES = 16
-TEAM_QUERIES = 14
+DAY_QUERIES = 17
+TEAM_QUERIES = 15
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What the night makes of facts that change, are put right, or are told late."""
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -248,6 +249,27 @@ def test_a_forecast_that_moved_is_merged_on_the_day_its_window_opens():
     for day in days(TUESDAY, 9):
         plan_care(on=day)
     assert sorted(rows("rule__code", "status")) == [("M3k", "merged"), ("PS2", "open")]
+
+
+@pytest.mark.parametrize(
+    ("hour", "opens_on"),
+    # Ten o'clock was agreed with the customer; a rest after another contact ends at midnight.
+    [(10, date(2026, 11, 26)), (0, date(2026, 12, 14))],
+)
+def test_an_agreed_time_holds_wherever_the_forecast_moves(hour, opens_on):
+    only("PS2")
+    vehicle = car(
+        delivery=date(2025, 9, 1),
+        next_service_kind=ServiceKind.PERIODIC,
+        next_service_from_on=date(2026, 6, 8),
+        next_service_on=date(2026, 11, 30),
+    )
+    plan_care(on=MONDAY)
+    until = datetime(2026, 11, 26, hour, tzinfo=ZoneInfo("Asia/Shanghai"))
+    TouchPoint.objects.update(not_before=until)
+    Vehicle.objects.filter(pk=vehicle.pk).update(next_service_on=date(2026, 12, 21))
+    plan_customers(customer_ids=[vehicle.owner_id], on=TUESDAY)
+    assert rows("status", "due_on", "opens_on", "not_before") == [("open", date(2026, 12, 14), opens_on, until)]
 
 
 def test_planning_some_customers_leaves_the_others_alone(store, other_store):
