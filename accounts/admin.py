@@ -27,7 +27,7 @@ class MembershipInline(admin.TabularInline):
 
 @admin.register(Store)
 class StoreAdmin(admin.ModelAdmin):
-    list_display = ("code", "name", "phone", "is_active", "daily_calls", "gap_days", "max_attempts", "lease_minutes")
+    list_display = ("code", "name", "phone", "is_active", "daily_calls", "gap_days", "max_retries", "lease_minutes")
     list_filter = ("is_active",)
     search_fields = ("code", "name")
 

@@ -13,7 +13,7 @@ from accounts.validators import validate_time_zone
 
 @pghistory.track(
     pghistory.UpdateEvent(),
-    fields=["code", "name", "daily_calls", "gap_days", "max_attempts", "lease_minutes"],
+    fields=["code", "name", "daily_calls", "gap_days", "max_retries", "lease_minutes"],
     model_name="StoreEvent",
 )
 class Store(models.Model):
@@ -33,8 +33,8 @@ class Store(models.Model):
         _("calls per person and day"), default=40, help_text=_("Further calls move to the next working day.")
     )
     gap_days = models.PositiveSmallIntegerField(_("days between proactive contacts"), default=5)
-    max_attempts = models.PositiveSmallIntegerField(
-        _("call attempts"), default=3, validators=[MinValueValidator(1), MaxValueValidator(10)]
+    max_retries = models.PositiveSmallIntegerField(
+        _("repeated calls when nobody answers"), default=3, validators=[MinValueValidator(1), MaxValueValidator(10)]
     )
     lease_minutes = models.PositiveSmallIntegerField(
         _("minutes a customer is kept for one person"), default=15, validators=[MinValueValidator(1)]

@@ -10,7 +10,7 @@ STORES = 20
 STAFF = {"SC": 10, "SA": 3, "CR": 4}
 
 WORLD = """
-INSERT INTO accounts_store (code, name, phone, time_zone, is_active, daily_calls, gap_days, max_attempts, lease_minutes)
+INSERT INTO accounts_store (code, name, phone, time_zone, is_active, daily_calls, gap_days, max_retries, lease_minutes)
 SELECT 'S' || g, 'Store ' || g, '', 'Asia/Shanghai', true, 40, 5, 3, 15 FROM generate_series(1, {stores}) g;
 
 INSERT INTO accounts_user (password, is_superuser, username, email, is_staff, is_active, date_joined, name, language)

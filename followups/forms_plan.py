@@ -361,7 +361,7 @@ class StoreLimitsForm(forms.ModelForm):
         model = Store
         fields = STORE_LIMITS
 
-    LIMITS = {"daily_calls": (1, 500), "gap_days": (0, 60), "max_attempts": (1, 10), "lease_minutes": (1, 240)}
+    LIMITS = {"daily_calls": (1, 500), "gap_days": (0, 60), "max_retries": (1, 10), "lease_minutes": (1, 240)}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("prefix", f"store-{kwargs['instance'].pk}")

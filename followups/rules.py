@@ -272,7 +272,7 @@ class Happened:
     channel: str
     now: datetime
     ticked: frozenset[int]
-    max_attempts: int = 3
+    max_retries: int = 3
     gap_days: int = 5
     agreed_at: datetime | None = None
     is_number_corrected: bool = False
@@ -373,15 +373,15 @@ def _after_refusal(point: LivePoint, happened: Happened, *, is_ticked: bool) -> 
     return point
 
 
-def can_settle_by_message(point: LivePoint, channel: str, max_attempts: int) -> bool:
+def can_settle_by_message(point: LivePoint, channel: str, max_retries: int) -> bool:
     """Tell whether a message is enough: the rule names its channel, or all calls went unanswered."""
-    return channel in point.channels or point.attempts >= max_attempts
+    return channel in point.channels or point.attempts > max_retries
 
 
 def _after_message(point: LivePoint, happened: Happened) -> LivePoint:
-    if not can_settle_by_message(point, happened.channel, happened.max_attempts):
+    if not can_settle_by_message(point, happened.channel, happened.max_retries):
         return point
-    unreached = point.attempts >= happened.max_attempts
+    unreached = point.attempts > happened.max_retries
     return point.ended(happened.on, TouchPointStatus.DONE, Reason.NOT_REACHED if unreached else Reason.NONE)
 
 
@@ -391,7 +391,7 @@ def _after_attempt(point: LivePoint, happened: Happened, *, is_ticked: bool) -> 
         # time has not been tried for.
         return point.waiting(retry_at(happened.now, 1, happened.channel, happened.calendar))
     point = replace(point, attempts=point.attempts + 1)
-    if point.attempts < happened.max_attempts:
+    if point.attempts <= happened.max_retries:
         return point.waiting(retry_at(happened.now, point.attempts, happened.channel, happened.calendar))
     written = "" if happened.channel in MESSAGE_CHANNELS else message_channel(point.channels, happened.refused_channels)
     if not written:

@@ -11,19 +11,22 @@ PLACEHOLDERS = {
     "date": "date",
     "store": "store",
     "adviser": "adviser",
+    "wishes": "wishes",
     "客户": "customer",
     "车型": "model",
     "车牌": "plate",
     "日期": "date",
     "门店": "store",
     "顾问": "adviser",
+    "祝词": "wishes",
 }
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True)
 class PointValues:
-    """What the placeholders stand for. ``customer`` is the form of address (王先生), dates are written out."""
+    """What the placeholders stand for. ``customer`` is the form of address (王先生), dates are written out, ``wishes``
+    goes on where the store has been named (``greetings.wishes``)."""
 
     customer: str
     model: str
@@ -31,6 +34,7 @@ class PointValues:
     date: str
     store: str
     adviser: str
+    wishes: str
 
 
 def unknown_placeholders(template: str) -> list[str]:

@@ -349,7 +349,7 @@ def check_message(card: Card) -> None:
     """Raise ``NotByMessage`` unless a message by the card's channel may be sent and settles something."""
     if card.channel not in MESSAGE_CHANNELS:
         raise NotByMessage(_("Choose how the message was sent: SMS, WeChat, e-mail …"), "channel")
-    maximum = card.customer.store.max_attempts
+    maximum = card.customer.store.max_retries
     spoken_about = {point.pk for point in card.ticked_points}
     points = [point for point in card.live_points() if point.id in spoken_about]
     if points and not any(can_settle_by_message(point, card.channel, maximum) for point in points):

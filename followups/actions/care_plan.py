@@ -38,7 +38,7 @@ RULE_FIELDS = frozenset(
 )
 # A change of these promises other days than before; the past is not measured by the new promise.
 TIMING_FIELDS = frozenset({"offsets", "offset_unit", "repeat_every", "params", "early_days", "late_days", "shift"})
-STORE_LIMITS = ("daily_calls", "gap_days", "max_attempts", "lease_minutes")
+STORE_LIMITS = ("daily_calls", "gap_days", "max_retries", "lease_minutes")
 
 
 class CannotChangeCarePlan(Exception):

@@ -205,7 +205,7 @@ def _happened(card: Card, *, agreed_at: datetime | None, is_number_corrected: bo
         channel=card.channel,
         now=card.here,
         ticked=card.ticked,
-        max_attempts=store.max_attempts,
+        max_retries=store.max_retries,
         gap_days=store.gap_days,
         agreed_at=local_time(agreed_at, store.time_zone) if agreed_at is not None else None,
         is_number_corrected=is_number_corrected,

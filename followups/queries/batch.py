@@ -10,6 +10,7 @@ from accounts.choices import Language
 from core.parsing import as_id
 from customers.choices import Channel
 from customers.models import Customer
+from followups.greetings import wishes
 from followups.models import CareRule, TouchPoint
 from followups.queries.queue import address_of, spoken_date
 from followups.querysets import TouchPointQuerySet
@@ -125,6 +126,7 @@ def message_of(point: TouchPoint, *, rule: CareRule) -> BatchMessage:
             date=spoken_date(point.anchor_on),
             store=customer.store.name,
             adviser=customer.store.name,
+            wishes=wishes(rule.trigger, point.step),
         )
         text = "\n".join(message_lines(_template(rule, language), values))
     return BatchMessage(point_id=point.pk, customer=customer, text=text)

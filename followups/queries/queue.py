@@ -15,14 +15,15 @@ from django.utils.translation import gettext_lazy as _
 from accounts.choices import Language
 from accounts.models import User
 from core.queries import work_calendar
-from customers.choices import Channel, CustomerKind, CustomerStatus, DoNotContact, Lifecycle
+from customers.choices import Channel, CustomerKind, CustomerStatus, DoNotContact, Lifecycle, TimeSlot
 from customers.models import ContactPerson, Customer
 from customers.rules import form_of_address, lifecycle_stage
 from followups.choices import NextStepKind
+from followups.greetings import wishes
 from followups.models import CareRule, ContactLog, NextStep, QueueLease, TouchPoint
 from followups.queries.day import channel_label, due_state, preferred_channel
 from followups.querysets import TouchPointQuerySet
-from followups.rules import AFTER_SERVICE_TRIGGER, MESSAGE_CHANNELS, local_time
+from followups.rules import AFTER_SERVICE_TRIGGER, MESSAGE_CHANNELS, is_allowed_time, local_time
 from followups.strategies import strategies_for
 from followups.talking_points import PointValues, fill_lines, message_lines
 from vehicles.choices import AgeBand, ServiceKind, VehicleStatus
@@ -245,7 +246,7 @@ def queue_card(customer: Customer, *, user: User, now: datetime) -> QueueCard:
             first_service_due_on=max(first_services, default=None),
         ),
         persons=list(customer.contact_persons.order_by("-is_main", "pk")),
-        cautions=_cautions(customer, contacts=contacts, steps=steps, on=today, time_zone=zone),
+        cautions=_cautions(customer, contacts=contacts, steps=steps, now=now, time_zone=zone),
         cars=cars,
         more_cars=more_cars,
         contacts=contacts,
@@ -403,6 +404,7 @@ def point_values(
             date=spoken_date(day),
             store=customer.store.name,
             adviser=adviser,
+            wishes=wishes(point.rule.trigger, point.step),
         )
 
 
@@ -440,9 +442,11 @@ def _message(
 
 
 def _cautions(
-    customer: Customer, *, contacts: Iterable[ContactLog], steps: Iterable[NextStep], on: date, time_zone: str
+    customer: Customer, *, contacts: Iterable[ContactLog], steps: Iterable[NextStep], now: datetime, time_zone: str
 ) -> list[Caution]:
     found = []
+    here = local_time(now, time_zone)
+    on = here.date()
     if customer.status != CustomerStatus.ACTIVE:
         found.append(Caution("danger", gettext("Do not call: %s") % customer.get_status_display()))
     for step in steps:
@@ -480,6 +484,8 @@ def _cautions(
     if customer.refused_channels:
         channels = ", ".join(str(Channel(channel).label) for channel in customer.refused_channels)
         found.append(Caution("warning", gettext("Refused channels: %s") % channels))
+    if not is_allowed_time(here, Channel.PHONE, is_agreed=customer.preferred_slot == TimeSlot.EVENING):
+        found.append(Caution("warning", gettext("Outside the hours for calls: 9:00–12:00 and 14:00–18:00")))
     last = next((contact for contact in contacts if not contact.is_inbound), None)
     if last is not None and on - last.on <= timedelta(days=1):
         words = gettext("Contacted today: %s") if last.on == on else gettext("Contacted yesterday: %s")

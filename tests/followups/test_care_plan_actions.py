@@ -163,7 +163,7 @@ def test_a_rule_that_only_the_store_has_is_not_removed(store, general_manager):
 def test_limits_of_a_store_are_changed(store, general_manager):
     change_store_limits(store=store, limits={"daily_calls": 25, "gap_days": 7}, by=general_manager)
     store.refresh_from_db()
-    assert (store.daily_calls, store.gap_days, store.max_attempts, store.lease_minutes) == (25, 7, 3, 15)
+    assert (store.daily_calls, store.gap_days, store.max_retries, store.lease_minutes) == (25, 7, 3, 15)
     event = apps.get_model("accounts", "StoreEvent").objects.select_related("pgh_context").get(pgh_obj=store)
     assert event.pgh_context.metadata["user"] == general_manager.pk
 

@@ -393,7 +393,7 @@ def test_a_rule_of_the_group_is_never_removed(as_user, rule, admin_user):
 
 
 def limits(store, **values):
-    fields = {"daily_calls": 40, "gap_days": 5, "max_attempts": 3, "lease_minutes": 15} | values
+    fields = {"daily_calls": 40, "gap_days": 5, "max_retries": 3, "lease_minutes": 15} | values
     return {f"store-{store.pk}-{name}": value for name, value in fields.items()}
 
 
@@ -418,7 +418,7 @@ def test_limits_are_the_general_managers(request, as_user, store, person, status
     assert store.daily_calls == (25 if status == 302 else 40)
 
 
-@pytest.mark.parametrize(("field", "value"), [("daily_calls", 0), ("max_attempts", 11), ("lease_minutes", 241)])
+@pytest.mark.parametrize(("field", "value"), [("daily_calls", 0), ("max_retries", 11), ("lease_minutes", 241)])
 def test_a_limit_out_of_range_is_refused(as_user, general_manager, store, field, value):
     url = reverse("followups:store_limits_edit", args=[store.pk])
     response = as_user(general_manager).post(url, limits(store, **{field: value}))

@@ -378,18 +378,18 @@ def test_an_unanswered_call_is_tried_again_by_the_ladder_at_an_allowed_time(reco
 
 
 def test_after_the_last_attempt_a_message_takes_over_and_settles_it_as_not_reached(record, customer):
-    point = a_point(customer, attempts=2, rule__channels=[Channel.PHONE, Channel.SMS, Channel.WECHAT])
+    point = a_point(customer, attempts=3, rule__channels=[Channel.PHONE, Channel.SMS, Channel.WECHAT])
     Customer.objects.filter(pk=customer.pk).update(refused_channels=[Channel.SMS])
     record(point, outcome=Outcome.NOT_REACHED)
     assert state(point) == (TouchPointStatus.OPEN, "")
-    assert (point.attempts, point.channel, point.not_before) == (3, Channel.WECHAT, NOW)
+    assert (point.attempts, point.channel, point.not_before) == (4, Channel.WECHAT, NOW)
     record(point, outcome=Outcome.MESSAGE_SENT, channel=Channel.WECHAT)
     assert state(point) == (TouchPointStatus.DONE, Reason.NOT_REACHED)
     assert point.closed_on == TODAY
 
 
 def test_after_the_last_attempt_without_a_way_to_write_it_ends_as_not_reached(record, customer):
-    point = a_point(customer, attempts=2)
+    point = a_point(customer, attempts=3)
     child = a_point(customer, status=TouchPointStatus.MERGED, lead=point, rule__late_days=9)
     log = record(point, child, outcome=Outcome.NOT_REACHED)
     assert state(point) == (TouchPointStatus.DONE, Reason.NOT_REACHED)
@@ -398,12 +398,13 @@ def test_after_the_last_attempt_without_a_way_to_write_it_ends_as_not_reached(re
     assert child.attempts == 1
 
 
-def test_the_number_of_attempts_is_the_stores(record, customer, store):
-    store.max_attempts = 1
-    store.save(update_fields=["max_attempts"])
-    point = a_point(customer)
-    record(point, outcome=Outcome.NOT_REACHED)
-    assert state(point) == (TouchPointStatus.DONE, Reason.NOT_REACHED)
+def test_the_number_of_repeated_calls_is_the_stores(record, customer, store):
+    store.max_retries = 1
+    store.save(update_fields=["max_retries"])
+    first, repeated = a_point(customer), a_point(customer, attempts=1)
+    record(first, repeated, outcome=Outcome.NOT_REACHED)
+    assert state(first) == (TouchPointStatus.OPEN, "")
+    assert state(repeated) == (TouchPointStatus.DONE, Reason.NOT_REACHED)
 
 
 # --- Numbers, owners, cars ----------------------------------------------------------------------------------------
@@ -618,7 +619,7 @@ def test_a_refused_channel_may_be_said_in_a_friendly_talk_together_with_more(rec
 
 
 def test_after_the_last_attempt_no_channel_takes_over_that_was_just_refused(record, customer):
-    point = a_point(customer, attempts=2, rule__channels=[Channel.PHONE, Channel.SMS])
+    point = a_point(customer, attempts=3, rule__channels=[Channel.PHONE, Channel.SMS])
     record(point, outcome=Outcome.NOT_REACHED, refused_channels=[Channel.SMS])
     assert state(point) == (TouchPointStatus.DONE, Reason.NOT_REACHED)
 

@@ -226,6 +226,19 @@ def test_what_to_know_before_dialling_comes_first(caller, due, adviser):
     )
 
 
+@pytest.mark.parametrize(
+    ("clock", "slot", "is_said"),
+    [("11:59", "", False), ("13:00", "", True), ("19:00", "", True), ("19:00", "evening", False), ("20:30", "", True)],
+)
+def test_a_card_outside_the_hours_for_calls_says_so(caller, due, time_machine, clock, slot, is_said):
+    point = due(customer__preferred_slot=slot)
+    time_machine.move_to(f"{TODAY}T{clock}:00+08:00", tick=False)
+
+    page = caller.get(address("card", point.customer)).text
+
+    assert ("Outside the hours for calls" in page) is is_said
+
+
 def test_the_card_asks_the_same_number_of_questions_however_much_there_is_to_say(
     caller, due, adviser, django_assert_num_queries
 ):

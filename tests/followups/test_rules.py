@@ -351,7 +351,7 @@ def groups(draw):
                 is_held_by_complaint=draw(st.booleans()),
                 vehicle_id=draw(st.sampled_from([None, 1, 2])),
                 opens_on=TODAY + timedelta(draw(st.sampled_from([-9, 0, 20]))),
-                attempts=draw(st.integers(0, 3)),
+                attempts=draw(st.integers(0, 4)),
                 not_before=draw(st.sampled_from([None, at("23 08:00"), at("26 10:00")])),
             )
         )
@@ -464,7 +464,7 @@ def test_a_recall_outlives_every_refusal():
 
 
 def test_a_message_that_nobody_got_after_all_calls_ends_the_attempts():
-    written = point(1, attempts=3, channels=(Channel.PHONE, Channel.SMS), channel=Channel.SMS)
+    written = point(1, attempts=4, channels=(Channel.PHONE, Channel.SMS), channel=Channel.SMS)
     (after,) = settle([written], happened(Outcome.NOT_REACHED, ticked={1}, channel=Channel.SMS))
     assert (after.status, after.reason) == (TouchPointStatus.DONE, Reason.NOT_REACHED)
 

@@ -4,7 +4,13 @@ from followups.care_plan import read_care_plan
 from followups.talking_points import PointValues, fill, fill_lines, message_lines, unknown_placeholders
 
 VALUES = PointValues(
-    customer="王先生", model="博瑞", plate="鲁MB6688", date="12月3日", store="渤海路店", adviser="陈静"
+    customer="王先生",
+    model="博瑞",
+    plate="鲁MB6688",
+    date="12月3日",
+    store="渤海路店",
+    adviser="陈静",
+    wishes="祝您节日快乐",
 )
 
 
@@ -13,13 +19,13 @@ def test_placeholders_of_both_languages_are_filled_in():
         fill("{客户}的{车型}({车牌}),{日期}到期,{门店}{顾问}", VALUES)
         == "王先生的博瑞(鲁MB6688),12月3日到期,渤海路店陈静"
     )
-    assert fill("{customer} {model} {plate} {date} {store} {adviser}", VALUES) == (
-        "王先生 博瑞 鲁MB6688 12月3日 渤海路店 陈静"
+    assert fill("{customer} {model} {plate} {date} {store} {adviser} {wishes}", VALUES) == (
+        "王先生 博瑞 鲁MB6688 12月3日 渤海路店 陈静 祝您节日快乐"
     )
 
 
 def test_a_value_that_looks_like_a_placeholder_is_left_alone():
-    odd = PointValues(customer="{store}", model="", plate="", date="", store="S", adviser="")
+    odd = PointValues(customer="{store}", model="", plate="", date="", store="S", adviser="", wishes="")
 
     assert fill("{customer}", odd) == "{store}"
 
