@@ -34,6 +34,9 @@ LAST_CONTACTS = 5
 CARS_SHOWN = 6
 # A complaint that was settled this recently is still in the customer's mind: thank first.
 SETTLED_COMPLAINT_DAYS = timedelta(days=90)
+# At most one marketing message in so many days (domain §3.6, 3). The planner keeps to it; whoever writes instead of
+# calling has to know.
+MESSAGE_REST = timedelta(days=7)
 
 # What the anchor date of a trigger is, in words; triggers without an entry just have an anchor date.
 ANCHOR_NAMES: dict[str, Promise] = {
@@ -490,4 +493,8 @@ def _cautions(
     if last is not None and on - last.on <= timedelta(days=1):
         words = gettext("Contacted today: %s") if last.on == on else gettext("Contacted yesterday: %s")
         found.append(Caution("warning", words % f"{last.get_outcome_display()} · {last.by or ''}"))
+    sent = next((contact for contact in contacts if contact.is_marketing_message), None)
+    if sent is not None and on - sent.on < MESSAGE_REST:
+        words = gettext("A marketing message went out on %s: no other within a week")
+        found.append(Caution("warning", words % sent.on))
     return found

@@ -226,6 +226,15 @@ def test_what_to_know_before_dialling_comes_first(caller, due, adviser):
     )
 
 
+@pytest.mark.parametrize(("days", "is_said"), [(6, True), (7, False)])
+def test_a_card_tells_of_a_marketing_message_of_this_week(caller, due, adviser, days, is_said):
+    point = due()
+    sent_at = NOW - timedelta(days=days)
+    ContactLogFactory(customer=point.customer, by=adviser, at=sent_at, is_marketing_message=True)
+
+    assert ("A marketing message went out on" in caller.get(address("card", point.customer)).text) is is_said
+
+
 @pytest.mark.parametrize(
     ("clock", "slot", "is_said"),
     [("11:59", "", False), ("13:00", "", True), ("19:00", "", True), ("19:00", "evening", False), ("20:30", "", True)],
