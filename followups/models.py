@@ -256,7 +256,7 @@ class TouchPoint(models.Model):
             models.Index("store", "closes_on", name="touchpoint_merged", condition=Q(status="merged", closed_on=None)),
             models.Index(
                 "store",
-                "closed_on",
+                "closes_on",
                 "id",
                 name="touchpoint_missed",
                 condition=Q(status=TouchPointStatus.MISSED, handling=Handling.CONTACT),

@@ -79,8 +79,8 @@ class TouchPointQuerySet(models.QuerySet):
         return self.open().filter(due_on__lt=on)
 
     def missed_lately(self, *, on: date) -> Self:
-        """Contacts that nobody made in their window, which the last night and those of the week before it closed."""
-        return self.for_contact().filter(status=TouchPointStatus.MISSED, closed_on__gt=on - MISSED_FOR)
+        """Contacts that nobody made in their window, which ended within the last seven days."""
+        return self.for_contact().filter(status=TouchPointStatus.MISSED, closes_on__gte=on - MISSED_FOR)
 
     def still_wanted(self) -> Self:
         """Those that may be made today: the customer and the car are there, and the customer wishes it (§3.6, 1)."""

@@ -18,6 +18,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name='touchpoint',
-            index=models.Index(models.F('store'), models.F('closed_on'), models.F('id'), condition=models.Q(('handling', 'contact'), ('status', 'missed')), name='touchpoint_missed'),
+            index=models.Index(models.F('store'), models.F('closes_on'), models.F('id'), condition=models.Q(('handling', 'contact'), ('status', 'missed')), name='touchpoint_missed'),
         ),
     ]

@@ -40,7 +40,7 @@ def missed_list(request: StaffRequest) -> HttpResponse:
         "store": store,
         "count": count,
         "is_more": is_more,
-        "page": keyset_page(rows, by=("-closed_on", "-pk"), after=request.GET.get("after", ""), size=PAGE_SIZE),
+        "page": keyset_page(rows, by=("-closes_on", "-pk"), after=request.GET.get("after", ""), size=PAGE_SIZE),
         "people": _takers(request.user, store),
     }
     return render(request, "followups/missed_list.html", context)

@@ -42,8 +42,10 @@ def missed(store, consultant):
     def make(**values):
         customer = values.pop("customer", None) or CustomerFactory(store=store)
         closed_on = values.pop("closed_on", FRIDAY)
+        is_closed_late = values.pop("closed_late", False)  # by a night that caught up
         due_on = closed_on - timedelta(days=1)
-        days = {"nominal_on": due_on, "due_on": due_on, "opens_on": due_on, "closes_on": due_on, "closed_on": closed_on}
+        days = {"nominal_on": due_on, "due_on": due_on, "opens_on": due_on, "closes_on": due_on}
+        days["closed_on"] = FRIDAY if is_closed_late else closed_on
         usual = {"vehicle": VehicleFactory(owner=customer), "assignee": consultant, "handling": Handling.CONTACT}
         return TouchPointFactory(
             store=customer.store,
@@ -63,6 +65,7 @@ def shown(response):
 def test_the_list_has_what_was_missed_in_seven_days_the_newest_first(as_user, manager, missed, other_store):
     older, newer = missed(closed_on=FRIDAY - timedelta(days=6)), missed()
     missed(closed_on=FRIDAY - timedelta(days=7))
+    missed(closed_on=FRIDAY - timedelta(days=30), closed_late=True)
     missed(handling=Handling.BATCH)
     missed(customer=CustomerFactory(store=other_store))
 
