@@ -16,7 +16,7 @@ from customers.choices import Channel, ConsentPurpose, DoNotContact, PersonalDat
 from customers.models import Consent, Customer, PersonalDataAccess
 from customers.permissions import can_reveal, needs_reason
 from customers.rules import name_search_terms, normalise_id_number, normalise_mobile
-from customers.signals import wishes_changed
+from customers.signals import mobile_corrected, wishes_changed
 
 NUMBERS_A_YEAR = 999_999
 
@@ -112,8 +112,8 @@ def update_customer(
 
     ``on`` is the day of the change; a birthday or a tier is known since then. Compared is with what is stored now, not
     with the instance: it is brought up to date, and what somebody else changed in other fields stays.
-    A new mobile is taken to be right until somebody says otherwise. Raises ``TypeError`` for a field that has an
-    action of its own (do-not-contact, consents) or is computed.
+    A new mobile is taken to be right until somebody says otherwise; ``signals.mobile_corrected`` tells of it. Raises
+    ``TypeError`` for a field that has an action of its own (do-not-contact, consents) or is computed.
     """
     customer.refresh_from_db(from_queryset=locked(Customer.objects.all()))
     changed = _set_values(customer, _normalised(values), forbidden=_NOT_BY_UPDATE)
@@ -133,6 +133,8 @@ def update_customer(
         changed.append("tier_since")
     with acting(by):
         customer.save(update_fields=changed)
+        if {"mobile", "is_mobile_wrong"} & set(changed) and customer.mobile and not customer.is_mobile_wrong:
+            mobile_corrected.send(sender=Customer, customer_ids=[customer.pk], by=by)
     return changed
 
 

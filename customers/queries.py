@@ -24,8 +24,10 @@ CANDIDATES = 50
 SHORTEST_NUMBER = 3
 
 
-def find_customers(user: User, text: str, *, limit: int) -> list[Customer]:
+def find_customers(user: User, text: str, *, limit: int, store_id: int | None = None) -> list[Customer]:
     """Return the customers whom a user may see and who are meant by a few characters, most likely first (screens S3).
+
+    Of all the user's stores, or of one of them.
 
     Names by characters, full pinyin or initials (王小明, wangxiaoming, wxm); mobiles by three or more of their digits
     anywhere, but by what the mask shows for somebody who never sees a number in clear; customer numbers by their
@@ -33,7 +35,10 @@ def find_customers(user: User, text: str, *, limit: int) -> list[Customer]:
     whole table (limits §2).
     """
     wanted = re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)).lower()
-    ways = list(_ways(Customer.objects.visible_to(user), wanted, is_masked=sees_masked_only(user)))
+    visible = Customer.objects.visible_to(user)
+    if store_id is not None:
+        visible = visible.filter(store=store_id)
+    ways = list(_ways(visible, wanted, is_masked=sees_masked_only(user)))
     if not ways:
         return []
     newest = [way.order_by("-pk").values_list("pk", flat=True)[:CANDIDATES] for way in ways]

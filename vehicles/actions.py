@@ -40,7 +40,7 @@ from vehicles.rules import (
     read_plate,
     warranty_dates,
 )
-from vehicles.signals import care_facts_changed
+from vehicles.signals import care_facts_changed, owner_settled
 
 BATCH = 1000
 LAPSED_FOR = timedelta(days=30)
@@ -480,7 +480,8 @@ def transfer_owner(*, vehicle: Vehicle, to: Customer, on: date, by: User | None)
 def change_status(*, vehicle: Vehicle, status: VehicleStatus, on: date, by: User | None) -> Vehicle:
     """Say what became of a car. Care ends when it is no longer in use (domain §3.6, 8).
 
-    Sold or scrapped, the ownership ends on ``on``; back in use, care is promised again from ``on``, to the same owner.
+    Sold or scrapped, the ownership ends on ``on`` and nobody need ask for the owner any more; back in use, care is
+    promised again from ``on``, to the same owner.
     Raises ``PlateTaken`` when its plate is on another car by now.
     """
     lock_car(vehicle)
@@ -527,6 +528,10 @@ def add_reading(
     reading, _is_new = OdometerReading.objects.get_or_create(
         vehicle=vehicle,
         on=on,
+    return _transfer(vehicle, to, on=on, by=by)
+
+
+def _transfer(vehicle: Vehicle, to: Customer, *, on: date, by: User | None) -> Vehicle:
         km=km,
         defaults={"source": source, "note": note[:200], "is_new_odometer": is_new_odometer},
     )
@@ -544,6 +549,7 @@ def service_done_elsewhere(
     """Remember that another workshop serviced the car: the next service is counted from there (domain §3.4).
 
     ``known_on`` is the day on which the customer told us, ``on`` unless told: the new forecast is known since then
+        _settle_owner(vehicle, before, by=by)
     (ADR 0006).
     """
     lock_car(vehicle)
@@ -556,6 +562,10 @@ def service_done_elsewhere(
         changed += ["last_service_on", "last_service_km"]
     with acting(by):
         if changed:
+    return _set_status(vehicle, status, on=on, by=by)
+
+
+def _set_status(vehicle: Vehicle, status: VehicleStatus, *, on: date, by: User | None) -> Vehicle:
             vehicle.save(update_fields=changed)
         if km is not None:
             OdometerReading.objects.get_or_create(
@@ -572,10 +582,38 @@ def service_done_elsewhere(
 @transaction.atomic
 def add_policy(
     *,
+        if status in (VehicleStatus.TRANSFERRED, VehicleStatus.SCRAPPED):
+            _settle_owner(vehicle, vehicle.owner_id, by=by)
     vehicle: Vehicle,
     kind: PolicyKind,
     ends_on: date,
     by: User | None,
+@transaction.atomic
+def correct_owner(*, vehicle: Vehicle, was: int, to: Customer | None, on: date, by: User | None) -> Vehicle:
+    """Write down who has a car now, after somebody asked: a customer of ours, or with None nobody whom we know.
+
+    ``was`` is the owner, by id, whom the person who decides had before their eyes; the same customer as ``to`` says
+    that they have the car, so one that was taken for sold is in use again. Whatever waited for the answer is settled
+    (``signals.owner_settled``). Raises ``CannotTransferOwner`` when the car has changed hands meanwhile or as
+    ``transfer_owner`` does, and ``PlateTaken``.
+    """
+    lock_car(vehicle, *([to.pk] if to else []))
+    if vehicle.owner_id != was:
+        raise CannotTransferOwner(_("The car has changed hands meanwhile. Look at its owner again."))
+    if to is not None and to.pk != was:
+        return _transfer(vehicle, to, on=on, by=by)
+    if to is None:
+        _set_status(vehicle, VehicleStatus.TRANSFERRED, on=on, by=by)
+    elif vehicle.status == VehicleStatus.TRANSFERRED:
+        _set_status(vehicle, VehicleStatus.IN_USE, on=on, by=by)
+    _settle_owner(vehicle, was, by=by)
+    return vehicle
+
+
+def _settle_owner(vehicle: Vehicle, customer_id: int, *, by: User | None) -> None:
+    owner_settled.send(sender=Vehicle, vehicle_id=vehicle.pk, customer_id=customer_id, by=by)
+
+
     starts_on: date | None = None,
     insurer: str = "",
     number: str = "",

@@ -8,7 +8,9 @@ from datetime import date, timedelta
 
 from accounts.models import User
 from core.history import Edit, Masks, Nameable, edits_of
+from customers.choices import CustomerStatus
 from customers.models import Customer
+from customers.queries import find_customers
 from customers.rules import mask_account, mask_mobile, mask_numbers, mask_wechat
 from vehicles.choices import OdometerFlag
 from vehicles.models import OdometerReading, Ownership, Vehicle
@@ -47,6 +49,15 @@ def _distance(vehicle: Vehicle, wanted: str) -> tuple[bool, bool, bool, int]:
         vehicle.status != "in_use",
         -vehicle.pk,
     )
+
+
+def possible_owners(user: User, vehicle: Vehicle, text: str, *, limit: int) -> list[Customer]:
+    """Return whom of the car's store a few characters may mean as its next owner, most likely first.
+
+    Customers whom the user may see, in care, and not the present owner.
+    """
+    found = find_customers(user, text, limit=CANDIDATES, store_id=vehicle.store_id)
+    return [each for each in found if each.status == CustomerStatus.ACTIVE and each.pk != vehicle.owner_id][:limit]
 
 
 # The drawing's own units; the page scales it. Numbers beside it say the same as a table.

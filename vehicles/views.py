@@ -2,10 +2,13 @@
 
 from datetime import date
 
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.clock import today_of
 from accounts.http import StaffRequest, customer_data_required
@@ -14,15 +17,18 @@ from core.paging import capped_count, keyset_page
 from customers.actions import log_part_opened
 from customers.choices import PersonalDataField
 from customers.models import Customer
-from customers.permissions import can_reveal
+from customers.permissions import can_edit_customer, can_reveal
+from vehicles.actions import CannotChangeVehicle, correct_owner
 from vehicles.filters import SORTS, VehicleFilter
+from vehicles.forms import OwnerForm
 from vehicles.models import Vehicle
-from vehicles.queries import changes_of_customer, odometer_chart
+from vehicles.queries import changes_of_customer, odometer_chart, possible_owners
 from vehicles.rules import age_band, has_right_check_digit
 
 PAGE_SIZE = 50
 # A taxi's log has thousands of lines; the page shows the latest.
 READINGS_SHOWN = 60
+OWNERS_OFFERED = 10
 CHANGES_IN_PANEL, CHANGES_ON_PAGE = 8, 200
 
 
@@ -69,8 +75,33 @@ def vehicle_detail(request: StaffRequest, pk: int) -> HttpResponse:
         "named": named,
         "policies": vehicle.policies.order_by("-ends_on", "kind", "-pk")[:20],
         "may_open_owner": vehicle.owner_id in named,
+        "may_correct_owner": can_edit_customer(request.user, vehicle.owner),
     }
     return render(request, "vehicles/vehicle_detail.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def vehicle_owner(request: StaffRequest, pk: int) -> HttpResponse:
+    """Write down who has a car now. Customers of the store are found by the words in the address, ``q``."""
+    vehicle = get_object_or_404(Vehicle.objects.visible_to(request.user).select_related("owner", "model"), pk=pk)
+    if not can_edit_customer(request.user, vehicle.owner):
+        raise PermissionDenied(_("Only the person who looks after this customer, or a manager, may change the data."))
+    log_part_opened(customer=vehicle.owner_id, by=request.user, at=timezone.now())
+    text = request.GET.get("q", "").strip()[:60]
+    found = possible_owners(request.user, vehicle, text, limit=OWNERS_OFFERED)
+    form = OwnerForm(request.POST if request.method == "POST" else None, vehicle=vehicle, found=found)
+    # The owner who was shown: the action brings the car up to date before it may refuse.
+    context = {"form": form, "vehicle": vehicle, "owner": vehicle.owner, "search_text": text, "found": found}
+    if form.is_bound and form.is_valid():
+        was, to = form.decision()
+        try:
+            correct_owner(vehicle=vehicle, was=was, to=to, on=today_of(request), by=request.user)
+        except CannotChangeVehicle as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("vehicles:vehicle_detail", pk=pk)
+    return render(request, "vehicles/vehicle_owner.html", context, status=422 if form.is_bound else 200)
 
 
 def _age_band(vehicle: Vehicle, *, on: date) -> str:

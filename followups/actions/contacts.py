@@ -34,6 +34,7 @@ from followups.actions.cards import (
     level_of,
     open_card,
 )
+from followups.actions.next_steps import close_number_corrections
 from followups.choices import CareClass, Handling, NextStepKind, Outcome, TouchPointStatus
 from followups.models import ContactLog, NextStep, QueueLease, TouchPoint
 from followups.permissions import can_skip, can_work
@@ -256,9 +257,8 @@ def _keep_contact_dates(card: Card, settled: Sequence[LivePoint], *, is_inbound:
 
 
 def _correct_number(card: Card, mobile: str) -> None:
+    close_number_corrections(customer_ids=[card.customer.pk], now=card.now, by=card.by)
     update_customer(customer=card.customer, values={"mobile": mobile}, by=card.by)
-    waiting = NextStep.objects.filter(customer=card.customer, kind=NextStepKind.NUMBER_CORRECTION).open()
-    waiting.update(done_at=card.now, done_by=card.by)
 
 
 def _checked_channels(channels: Sequence[str]) -> Sequence[str]:

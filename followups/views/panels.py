@@ -12,6 +12,7 @@ from core.pages import render_page
 from core.paging import keyset_page
 from customers.actions import log_part_opened
 from customers.models import Customer
+from customers.permissions import can_edit_customer
 from followups.models import ContactLog, NextStep, TouchPoint
 from followups.permissions import can_work
 from vehicles.models import Vehicle
@@ -76,4 +77,5 @@ def customer_next_steps(request: StaffRequest, pk: int) -> HttpResponse:
     log_part_opened(customer=pk, by=request.user, at=timezone.now())
     steps = NextStep.objects.open().filter(customer=customer).select_related("vehicle", "contact__by")
     rows = sorted(steps.order_by("-created_at", "-pk")[:50], key=lambda step: step.kind != "complaint")
-    return render_page(request, "followups/next_steps.html", {"steps": rows, "customer": customer})
+    context = {"steps": rows, "customer": customer, "can_edit": can_edit_customer(request.user, customer)}
+    return render_page(request, "followups/next_steps.html", context)

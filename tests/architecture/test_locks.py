@@ -30,6 +30,7 @@ from vehicles.actions import (
     add_policy,
     change_status,
     confirm_inspection,
+    correct_owner,
     create_vehicle,
     service_done_elsewhere,
     transfer_owner,
@@ -75,6 +76,16 @@ ACTIONS = {
     ),
     "transfer_owner": lambda here, people: transfer_owner(
         vehicle=here.vehicle, to=CustomerFactory(store=here.store), on=TODAY, by=people["adviser"]
+    ),
+    "correct_owner": lambda here, people: correct_owner(
+        vehicle=here.vehicle,
+        was=here.customer.pk,
+        to=CustomerFactory(store=here.store),
+        on=TODAY,
+        by=people["adviser"],
+    ),
+    "correct_owner to nobody we know": lambda here, people: correct_owner(
+        vehicle=here.vehicle, was=here.customer.pk, to=None, on=TODAY, by=people["adviser"]
     ),
     "change_status": lambda here, people: change_status(
         vehicle=here.vehicle, status=VehicleStatus.SCRAPPED, on=TODAY, by=people["adviser"]

@@ -142,6 +142,19 @@ def test_a_card_changes_no_car_of_another_customer(cr1, here, there):
     assert _is_open(here.point)
 
 
+def test_a_car_goes_to_no_customer_of_another_store_or_of_a_colleague(sc1, cr1, of_two_stores, as_user, here, there):
+    colleagues = CustomerFactory(store=here.store)
+    path = reverse("vehicles:vehicle_owner", args=[here.vehicle.pk])
+    for client, foreign in ((cr1, there.customer), (as_user(of_two_stores), there.customer), (sc1, colleagues)):
+        data = {"owner": foreign.pk, "was": here.customer.pk}
+        response = client.post(f"{path}?q={foreign.number}", data)
+        assert (response.status_code, response.context["found"]) == (422, [])
+    here.vehicle.refresh_from_db()
+    assert here.vehicle.owner == here.customer
+    theirs = reverse("vehicles:vehicle_owner", args=[there.vehicle.pk])
+    assert cr1.post(theirs, {"owner": "unknown", "was": there.customer.pk}).status_code == 404
+
+
 def test_a_used_form_key_of_another_store_tells_nothing_about_it(cr1, here, there):
     key = uuid4()
     ContactLog.objects.filter(customer=there.customer).update(submission=key)

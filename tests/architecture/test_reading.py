@@ -18,6 +18,7 @@ NOTED = {
     *("customers:customer_detail", "customers:customer_edit", "followups:queue_card", "vehicles:vehicle_detail"),
     *("vehicles:customer_cars", "vehicles:customer_changes", "service:customer_orders", "customers:customer_consent"),
     *("followups:customer_care", "followups:customer_contacts", "followups:customer_next_steps"),
+    "vehicles:vehicle_owner",
 }
 READABLE = sorted(name for name, page in PAGES.items() if page.get != "405")
 HTMX_VERBS = {"hx-get", "hx-post", "hx-put", "hx-patch", "hx-delete"}

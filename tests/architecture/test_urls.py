@@ -109,6 +109,9 @@ PAGES: dict[str, Page] = {
     "customers:access_list": Page(nothing, "403 403 403 403 403 200 200 200 200 403 403", "405"),
     "vehicles:vehicle_list": Page(nothing, LISTS, "405"),
     "vehicles:vehicle_detail": Page(vehicle, FILE, "405"),
+    "vehicles:vehicle_owner": Page(
+        vehicle, "200 200 200 200 200 200 403 404 403 404 404", "422 422 422 422 422 422 403 404 403 404 404"
+    ),
     "vehicles:customer_cars": Page(customer, FILE, "405"),
     "vehicles:customer_changes": Page(customer, FILE, "405"),
     "service:customer_orders": Page(customer, FILE, "405"),

@@ -99,6 +99,19 @@ def test_open_complaints_stand_first(as_user, adviser, vehicle):
     assert [step.kind for step in response.context["steps"]] == ["complaint", "appointment"]
 
 
+@pytest.mark.parametrize(("person", "is_offered"), [("care_specialist", True), ("adviser", False), ("auditor", False)])
+def test_who_may_edit_the_customer_is_led_to_where_the_file_is_put_right(as_user, request, vehicle, person, is_offered):
+    NextStepFactory(customer=vehicle.owner, kind="number_correction")
+    NextStepFactory(customer=vehicle.owner, vehicle=vehicle, kind="owner_correction")
+    client = as_user(request.getfixturevalue(person))
+    page = client.get(_url("followups:customer_next_steps", vehicle)).content.decode()
+    addresses = [
+        reverse("customers:customer_edit", args=[vehicle.owner_id]),
+        reverse("vehicles:vehicle_owner", args=[vehicle.pk]),
+    ]
+    assert [address in page for address in addresses] == [is_offered] * 2
+
+
 @pytest.mark.parametrize(("person", "is_offered"), [("adviser", True), ("auditor", False)])
 def test_who_calls_customers_goes_from_the_file_into_the_card(as_user, request, vehicle, person, is_offered):
     url = _url("followups:customer_care", vehicle)

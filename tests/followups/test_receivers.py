@@ -4,13 +4,23 @@ import pytest
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from customers.actions import set_do_not_contact
+from customers.actions import save_customer_form, set_do_not_contact, update_customer
 from customers.models import Customer
 from followups import receivers
-from followups.models import CareRule, TouchPoint
+from followups.choices import NextStepKind
+from followups.models import CareRule, NextStep, TouchPoint
 from followups.planner import plan_care
-from tests.factories import CareRuleFactory, CustomerFactory, TouchPointFactory, VehicleFactory
-from vehicles.actions import create_vehicle, update_vehicle
+from tests.factories import (
+    TODAY,
+    CareRuleFactory,
+    CustomerFactory,
+    NextStepFactory,
+    TouchPointFactory,
+    UserFactory,
+    VehicleFactory,
+)
+from vehicles.actions import change_status, correct_owner, create_vehicle, transfer_owner, update_vehicle
+from vehicles.choices import VehicleStatus
 
 pytestmark = pytest.mark.django_db
 
@@ -100,3 +110,81 @@ def test_a_wish_that_came_by_a_file_counts_from_the_next_night(open_points):
     states = _states(open_points)
     assert states == NOTHING_BUT_SAFETY
     assert plan_care(on=today).cancelled == 0
+
+
+# --- Files put right ----------------------------------------------------------------------------------------------
+
+
+def _open_steps():
+    return set(NextStep.objects.open().values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize("values", [{"mobile": "13900001111"}, {"is_mobile_wrong": False}])
+def test_a_number_put_right_on_the_form_is_asked_for_no_longer(values):
+    customer = CustomerFactory(is_mobile_wrong=True)
+    by = UserFactory()
+    wanted = NextStepFactory(customer=customer, kind=NextStepKind.NUMBER_CORRECTION)
+    others = {
+        NextStepFactory(customer=customer).pk,
+        NextStepFactory(customer=customer, kind=NextStepKind.OWNER_CORRECTION).pk,
+        NextStepFactory(kind=NextStepKind.NUMBER_CORRECTION).pk,
+    }
+    save_customer_form(customer=customer, values=values, on=TODAY, by=by)
+    assert _open_steps() == others
+    wanted.refresh_from_db()
+    assert (wanted.done_at is not None, wanted.done_by) == (True, by)
+
+
+@pytest.mark.parametrize("values", [{"name": "李秀英"}, {"is_mobile_wrong": True}, {"mobile": ""}])
+def test_a_number_that_is_still_wanted_is_asked_for(values):
+    customer = CustomerFactory(is_mobile_wrong="name" in values)
+    step = NextStepFactory(customer=customer, kind=NextStepKind.NUMBER_CORRECTION)
+    update_customer(customer=customer, values=values, on=TODAY, by=None)
+    assert _open_steps() == {step.pk}
+
+
+def test_what_asks_for_a_number_is_closed_with_the_correction_or_not_at_all(monkeypatch):
+    customer = CustomerFactory()
+    step = NextStepFactory(customer=customer, kind=NextStepKind.NUMBER_CORRECTION)
+
+    def fail(**_words):
+        raise RuntimeError
+
+    monkeypatch.setattr(receivers, "close_number_corrections", fail)
+    with pytest.raises(RuntimeError):
+        update_customer(customer=customer, values={"mobile": "13900001111"}, on=TODAY, by=None)
+    assert Customer.objects.get(pk=customer.pk).mobile != "13900001111"
+    assert _open_steps() == {step.pk}
+
+
+SETTLEMENTS = {
+    "transferred": lambda car, by: transfer_owner(vehicle=car, to=CustomerFactory(store=car.store), on=TODAY, by=by),
+    "sold to somebody": lambda car, by: change_status(vehicle=car, status=VehicleStatus.TRANSFERRED, on=TODAY, by=by),
+    "unknown": lambda car, by: correct_owner(vehicle=car, was=car.owner_id, to=None, on=TODAY, by=by),
+    "right as it is": lambda car, by: correct_owner(vehicle=car, was=car.owner_id, to=car.owner, on=TODAY, by=by),
+}
+
+
+@pytest.mark.parametrize("how", SETTLEMENTS)
+def test_an_owner_who_is_known_again_is_asked_for_no_longer(how):
+    car = VehicleFactory()
+    by = UserFactory()
+    steps = [
+        NextStepFactory(customer=car.owner, vehicle=about, kind=NextStepKind.OWNER_CORRECTION) for about in (car, None)
+    ]
+    others = {
+        NextStepFactory(
+            customer=car.owner, vehicle=VehicleFactory(owner=car.owner), kind=NextStepKind.OWNER_CORRECTION
+        ).pk,
+        NextStepFactory(customer=car.owner, kind=NextStepKind.NUMBER_CORRECTION).pk,
+    }
+    SETTLEMENTS[how](car, by)
+    assert _open_steps() == others
+    assert set(NextStep.objects.filter(pk__in=[step.pk for step in steps]).values_list("done_by", flat=True)) == {by.pk}
+
+
+def test_a_car_that_moved_away_still_has_an_owner_to_be_asked_for():
+    car = VehicleFactory()
+    step = NextStepFactory(customer=car.owner, vehicle=car, kind=NextStepKind.OWNER_CORRECTION)
+    change_status(vehicle=car, status=VehicleStatus.MOVED_AWAY, on=TODAY, by=None)
+    assert _open_steps() == {step.pk}

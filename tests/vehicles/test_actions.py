@@ -28,6 +28,7 @@ from vehicles.actions import (
 from vehicles.choices import (
     InspectionSource,
     OdometerFlag,
+    correct_owner,
     OdometerSource,
     PlateKind,
     PolicyKind,
@@ -198,6 +199,38 @@ def test_a_scrapped_car_leaves_care_and_its_owner_keeps_no_delivery(car, owner, 
 
 
 def test_a_service_elsewhere_starts_the_next_cycle(car, adviser):
+def test_a_car_whose_owner_is_asked_for_goes_to_who_has_it_or_out_of_care(car, owner, store, adviser):
+    buyer = CustomerFactory(store=store)
+    correct_owner(vehicle=car, was=owner.pk, to=buyer, on=TODAY, by=adviser)
+    car.refresh_from_db()
+    assert (car.owner, car.status, car.care_from) == (buyer, VehicleStatus.IN_USE, TODAY)
+    correct_owner(vehicle=car, was=buyer.pk, to=None, on=TODAY, by=adviser)
+    car.refresh_from_db()
+    assert (car.owner, car.status) == (buyer, VehicleStatus.TRANSFERRED)
+    assert not car.ownerships.filter(ended_on=None).exists()
+
+
+def test_a_car_taken_for_sold_is_in_use_again_when_its_owner_still_has_it(car, owner, adviser):
+    change_status(vehicle=car, status=VehicleStatus.TRANSFERRED, on=TODAY, by=adviser)
+    correct_owner(vehicle=car, was=owner.pk, to=owner, on=TODAY + timedelta(days=1), by=adviser)
+    car.refresh_from_db()
+    assert (car.status, car.care_from) == (VehicleStatus.IN_USE, TODAY + timedelta(days=1))
+    before = car.ownerships.count()
+    correct_owner(vehicle=car, was=owner.pk, to=owner, on=TODAY + timedelta(days=2), by=adviser)
+    car.refresh_from_db()
+    assert (car.care_from, car.ownerships.count()) == (TODAY + timedelta(days=1), before)
+
+
+def test_a_car_that_a_colleague_gave_on_meanwhile_is_not_given_on_again(car, owner, store, adviser):
+    buyer, somebody = CustomerFactory(store=store), CustomerFactory(store=store)
+    transfer_owner(vehicle=Vehicle.objects.get(pk=car.pk), to=buyer, on=TODAY, by=adviser)
+    for to in (somebody, owner, None):
+        with pytest.raises(CannotTransferOwner, match="meanwhile"):
+            correct_owner(vehicle=car, was=owner.pk, to=to, on=TODAY, by=adviser)
+    car.refresh_from_db()
+    assert (car.owner, car.status) == (buyer, VehicleStatus.IN_USE)
+
+
     service_done_elsewhere(vehicle=car, on=date(2026, 4, 1), km=4800, by=adviser)
     assert facts_of(car) == (ServiceKind.PERIODIC, date(2026, 9, 16), 14800, date(2026, 4, 1))
     service_done_elsewhere(vehicle=car, on=date(2026, 3, 1), by=adviser)

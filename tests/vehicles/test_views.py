@@ -78,6 +78,75 @@ def test_a_car_takes_the_same_queries_with_one_and_three_lines_of_everything(
         assert client.get(vehicle.get_absolute_url()).status_code == 200
 
 
+# --- Who has the car ----------------------------------------------------------------------------------------------
+
+
+def _owner_page(vehicle, words=""):
+    return reverse("vehicles:vehicle_owner", args=[vehicle.pk]) + (f"?q={words}" if words else "")
+
+
+def _offered(response):
+    return [value for value, _label in response.context["form"].fields["owner"].choices]
+
+
+def test_the_next_owner_is_found_by_number_mobile_or_name_among_the_customers_of_the_store(
+    as_user, care_specialist, store, other_store
+):
+    vehicle = VehicleFactory(owner=CustomerFactory(store=store, name="李秀英", mobile="13900001111"))
+    buyer = CustomerFactory(store=store, name="欧阳明", mobile="13911112222", number="C26900001")
+    CustomerFactory(store=other_store, name="欧阳明", mobile="13911112223")
+    CustomerFactory(store=store, name="欧阳故", status="deceased")
+    client = as_user(care_specialist)
+    for words in ("欧阳", "ouyang", "1111", "c26900001"):
+        assert _offered(client.get(_owner_page(vehicle, words))) == [str(buyer.pk), "unknown", "same"]
+    assert _offered(client.get(_owner_page(vehicle))) == ["unknown", "same"]
+    assert "13911112222" not in client.get(_owner_page(vehicle, "欧阳")).content.decode()
+    assert "Nobody found" in client.get(_owner_page(vehicle, "赵扬")).content.decode()
+
+
+def test_a_car_is_given_to_the_customer_who_has_it_now(as_user, care_specialist, store):
+    vehicle = VehicleFactory(owner=CustomerFactory(store=store))
+    buyer = CustomerFactory(store=store, name="欧阳明")
+    response = as_user(care_specialist).post(_owner_page(vehicle, "欧阳"), {"owner": buyer.pk, "was": vehicle.owner_id})
+    assert (response.status_code, response.url) == (302, vehicle.get_absolute_url())
+    vehicle.refresh_from_db()
+    assert vehicle.owner == buyer
+
+
+def test_a_car_of_somebody_unknown_leaves_care_and_comes_back(as_user, care_specialist, store):
+    vehicle = VehicleFactory(owner=CustomerFactory(store=store))
+    client = as_user(care_specialist)
+    statuses = []
+    for answer in ("unknown", "same"):
+        client.post(_owner_page(vehicle), {"owner": answer, "was": vehicle.owner_id})
+        vehicle.refresh_from_db()
+        statuses.append(vehicle.status)
+    assert statuses == ["transferred", "in_use"]
+
+
+def test_why_a_car_stays_where_it_is_is_said(as_user, care_specialist, store):
+    former, owner = CustomerFactory.create_batch(2, store=store)
+    vehicle = VehicleFactory(owner=owner, plate="鲁MB6688")
+    client = as_user(care_specialist)
+    response = client.post(_owner_page(vehicle), {"owner": "unknown", "was": former.pk})
+    assert (response.status_code, "changed hands meanwhile" in response.content.decode()) == (422, True)
+    assert client.post(_owner_page(vehicle), {"was": owner.pk}).status_code == 422
+    vehicle.refresh_from_db()
+    assert vehicle.status == "in_use"
+    vehicle.status = "transferred"
+    vehicle.save(update_fields=["status"])
+    VehicleFactory(owner=former, plate="鲁MB6688")
+    response = client.post(_owner_page(vehicle), {"owner": "same", "was": owner.pk})
+    assert (response.status_code, "Another car in use has the plate" in response.content.decode()) == (422, True)
+
+
+@pytest.mark.parametrize(("person", "is_offered"), [("care_specialist", True), ("adviser", False), ("auditor", False)])
+def test_who_may_edit_the_owner_is_led_to_the_change_of_owner(as_user, request, store, person, is_offered):
+    vehicle = VehicleFactory(owner=CustomerFactory(store=store))
+    page = as_user(request.getfixturevalue(person)).get(vehicle.get_absolute_url()).content.decode()
+    assert (_owner_page(vehicle) in page) == is_offered
+
+
 def test_the_cars_of_a_customer_are_a_panel_and_a_page(as_user, adviser, store):
     owner = CustomerFactory(store=store)
     VehicleFactory(owner=owner, plate="鲁MB6688")
