@@ -2,16 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 from psycopg2.errors import UniqueViolation
 
-from accounts.models import User
+from accounts.models import Store, User
 from core.actions import acting, locked
 from customers.models import Customer
 from vehicles.choices import (
@@ -23,7 +25,15 @@ from vehicles.choices import (
     ServiceKind,
     VehicleStatus,
 )
-from vehicles.models import InsurancePolicy, OdometerReading, Ownership, Vehicle
+from vehicles.models import (
+    CarModel,
+    InsurancePolicy,
+    OdometerReading,
+    Ownership,
+    ServicePlan,
+    Vehicle,
+    WarrantyPolicy,
+)
 from vehicles.rules import (
     DEFAULT_WARRANTY,
     PlateProblem,
@@ -133,6 +143,25 @@ def refresh_lapsed_inspections(*, store_ids: Sequence[int], lapsed_by: date, on:
         inspection_valid_until__lt=lapsed_by - LAPSED_FOR,
     )
     return refresh_vehicle_facts(lapsed.order_by().values_list("pk", flat=True), on=on)
+
+
+def refresh_cars(cars: QuerySet[Vehicle], *, now: datetime) -> int:
+    """Recompute what the care engine reads about cars, however many, each for the day that it is in its store.
+
+    Returns how many cars changed. A thousand cars are a transaction of their own, in ascending order of their ids, so
+    that nobody waits long for one and what is done stays done; call it outside a transaction. It tells the night, not
+    the day: what moved is seen by the next run of the planner, as after every other change of a car.
+    """
+    zones = {store.pk: ZoneInfo(store.time_zone) for store in Store.objects.order_by("pk")}
+    changed, last = 0, 0
+    while batch := list(cars.filter(pk__gt=last).order_by("pk").values_list("pk", "store_id")[:BATCH]):
+        by_day: dict[date, list[int]] = defaultdict(list)
+        for pk, store_id in batch:
+            by_day[now.astimezone(zones[store_id]).date()].append(pk)
+        for day, ids in sorted(by_day.items()):
+            changed += refresh_vehicle_facts(ids, on=day)
+        last = batch[-1][0]
+    return changed
 
 
 def _refresh_batch(vehicle_ids: Sequence[int], *, on: date) -> int:
@@ -320,6 +349,49 @@ def refresh_delivery_dates(customer_ids: Iterable[int], *, on: date) -> int:
         return int(cursor.rowcount)
 
 
+# --- The catalogue ----------------------------------------------------------------------------------------------
+
+# What the facts of a car are computed from, by kind of entry.
+_TERMS: dict[type[ServicePlan | WarrantyPolicy | CarModel], tuple[str, ...]] = {
+    ServicePlan: ("first_months", "first_km", "interval_months", "interval_km"),
+    WarrantyPolicy: ("months", "km", "three_guarantees_months", "three_guarantees_km"),
+    CarModel: ("service_plan_id", "warranty_policy_id"),
+}
+
+
+@transaction.atomic
+def save_catalogue_entry(*, entry: ServicePlan | WarrantyPolicy | CarModel, at: datetime, by: User | None) -> int:
+    """Save a service plan, a warranty policy or a model; return how many models have to be computed anew.
+
+    Those are the models with cars whose terms are others now. They are marked, and ``refresh_changed_models`` does the
+    rest: a model may have a hundred thousand cars.
+    """
+    kind = type(entry)
+    before = locked(kind._default_manager.filter(pk=entry.pk)).values_list(*_TERMS[kind]).first()
+    with acting(by):
+        entry.save()
+    if before is None or before == tuple(getattr(entry, name) for name in _TERMS[kind]):
+        return 0
+    own = {ServicePlan: "service_plan", WarrantyPolicy: "warranty_policy", CarModel: "pk"}[kind]
+    with_cars = Exists(Vehicle.objects.filter(model=OuterRef("pk")))
+    models = list(locked(CarModel.objects.filter(with_cars, **{own: entry.pk})).values_list("pk", flat=True))
+    return CarModel.objects.filter(pk__in=models).update(terms_changed_at=at)
+
+
+def refresh_changed_models(*, now: datetime) -> int:
+    """Compute the cars of all models anew whose terms changed, and take the marks off; return how many cars changed.
+
+    Killed, or run twice at once, it loses nothing: a mark goes only when all cars of the model are done, and not if the
+    terms changed again meanwhile.
+    """
+    changed = 0
+    marked = CarModel.objects.filter(terms_changed_at__isnull=False).order_by("pk")
+    for model_id, mark in list(marked.values_list("pk", "terms_changed_at")):
+        changed += refresh_cars(Vehicle.objects.filter(model=model_id), now=now)
+        CarModel.objects.filter(pk=model_id, terms_changed_at=mark).update(terms_changed_at=None)
+    return changed
+
+
 # --- Cars and their owners --------------------------------------------------------------------------------------
 
 _NOT_BY_UPDATE = frozenset({"id", "store", "owner", "care_from", "status", "vin", "created_at", "changed_at"}) | (
@@ -455,6 +527,10 @@ def transfer_owner(*, vehicle: Vehicle, to: Customer, on: date, by: User | None)
     ``CannotTransferOwner`` when the customer has it already or the old ownership began later, and ``PlateTaken``.
     """
     lock_car(vehicle, to.pk)
+    return _transfer(vehicle, to, on=on, by=by)
+
+
+def _transfer(vehicle: Vehicle, to: Customer, *, on: date, by: User | None) -> Vehicle:
     before = vehicle.owner_id
     if before == to.pk:
         raise CannotTransferOwner(_("The customer is the owner of this car already."))
@@ -472,6 +548,7 @@ def transfer_owner(*, vehicle: Vehicle, to: Customer, on: date, by: User | None)
         Ownership.objects.create(vehicle=vehicle, customer=to, started_on=on)
         _save(vehicle, update_fields=["owner", "store", "care_from", "status"])
         refresh_delivery_dates([before, to.pk], on=on)
+        _settle_owner(vehicle, before, by=by)
     announce(before, to.pk)
     return vehicle
 
@@ -485,6 +562,10 @@ def change_status(*, vehicle: Vehicle, status: VehicleStatus, on: date, by: User
     Raises ``PlateTaken`` when its plate is on another car by now.
     """
     lock_car(vehicle)
+    return _set_status(vehicle, status, on=on, by=by)
+
+
+def _set_status(vehicle: Vehicle, status: VehicleStatus, *, on: date, by: User | None) -> Vehicle:
     if vehicle.status == status:
         return vehicle
     vehicle.status = status
@@ -501,93 +582,12 @@ def change_status(*, vehicle: Vehicle, status: VehicleStatus, on: date, by: User
             open_ownership.save(update_fields=["ended_on"])
         _save(vehicle, update_fields=changed)
         refresh_delivery_dates([vehicle.owner_id], on=on)
-    announce(vehicle.owner_id)
-    return vehicle
-
-
-# --- What happens to a car --------------------------------------------------------------------------------------
-
-
-@transaction.atomic
-def add_reading(
-    *,
-    vehicle: Vehicle,
-    on: date,
-    km: int,
-    source: OdometerSource,
-    by: User | None,
-    note: str = "",
-    is_new_odometer: bool = False,
-    known_on: date | None = None,
-) -> OdometerReading:
-    """Add a line to the odometer log and recompute the car's facts; the same line twice is one line.
-
-    ``known_on`` is the day on which we came to know, ``on`` unless told: a forecast that moves is known since then
-    (ADR 0006). Odd readings are kept: look at ``flag`` of the answer (domain §1.2).
-    """
-    reading, _is_new = OdometerReading.objects.get_or_create(
-        vehicle=vehicle,
-        on=on,
-    return _transfer(vehicle, to, on=on, by=by)
-
-
-def _transfer(vehicle: Vehicle, to: Customer, *, on: date, by: User | None) -> Vehicle:
-        km=km,
-        defaults={"source": source, "note": note[:200], "is_new_odometer": is_new_odometer},
-    )
-    with acting(by):
-        _refresh(vehicle, on=known_on or on)
-    reading.refresh_from_db()
-    announce(vehicle.owner_id)
-    return reading
-
-
-@transaction.atomic
-def service_done_elsewhere(
-    *, vehicle: Vehicle, on: date, by: User | None, km: int | None = None, known_on: date | None = None
-) -> Vehicle:
-    """Remember that another workshop serviced the car: the next service is counted from there (domain §3.4).
-
-    ``known_on`` is the day on which the customer told us, ``on`` unless told: the new forecast is known since then
-        _settle_owner(vehicle, before, by=by)
-    (ADR 0006).
-    """
-    lock_car(vehicle)
-    changed = []
-    if vehicle.first_service_done_on is None and vehicle.next_service_kind in ("", ServiceKind.FIRST):
-        vehicle.first_service_done_on = on
-        changed.append("first_service_done_on")
-    if vehicle.last_service_on is None or on >= vehicle.last_service_on:
-        vehicle.last_service_on, vehicle.last_service_km = on, km
-        changed += ["last_service_on", "last_service_km"]
-    with acting(by):
-        if changed:
-    return _set_status(vehicle, status, on=on, by=by)
-
-
-def _set_status(vehicle: Vehicle, status: VehicleStatus, *, on: date, by: User | None) -> Vehicle:
-            vehicle.save(update_fields=changed)
-        if km is not None:
-            OdometerReading.objects.get_or_create(
-                vehicle=vehicle,
-                on=on,
-                km=km,
-                defaults={"source": OdometerSource.CUSTOMER, "note": _("Serviced elsewhere")},
-            )
-        _refresh(vehicle, on=known_on or on)
-    announce(vehicle.owner_id)
-    return vehicle
-
-
-@transaction.atomic
-def add_policy(
-    *,
         if status in (VehicleStatus.TRANSFERRED, VehicleStatus.SCRAPPED):
             _settle_owner(vehicle, vehicle.owner_id, by=by)
-    vehicle: Vehicle,
-    kind: PolicyKind,
-    ends_on: date,
-    by: User | None,
+    announce(vehicle.owner_id)
+    return vehicle
+
+
 @transaction.atomic
 def correct_owner(*, vehicle: Vehicle, was: int, to: Customer | None, on: date, by: User | None) -> Vehicle:
     """Write down who has a car now, after somebody asked: a customer of ours, or with None nobody whom we know.
@@ -614,6 +614,78 @@ def _settle_owner(vehicle: Vehicle, customer_id: int, *, by: User | None) -> Non
     owner_settled.send(sender=Vehicle, vehicle_id=vehicle.pk, customer_id=customer_id, by=by)
 
 
+# --- What happens to a car --------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def add_reading(
+    *,
+    vehicle: Vehicle,
+    on: date,
+    km: int,
+    source: OdometerSource,
+    by: User | None,
+    note: str = "",
+    is_new_odometer: bool = False,
+    known_on: date | None = None,
+) -> OdometerReading:
+    """Add a line to the odometer log and recompute the car's facts; the same line twice is one line.
+
+    ``known_on`` is the day on which we came to know, ``on`` unless told: a forecast that moves is known since then
+    (ADR 0006). Odd readings are kept: look at ``flag`` of the answer (domain §1.2).
+    """
+    reading, _is_new = OdometerReading.objects.get_or_create(
+        vehicle=vehicle,
+        on=on,
+        km=km,
+        defaults={"source": source, "note": note[:200], "is_new_odometer": is_new_odometer},
+    )
+    with acting(by):
+        _refresh(vehicle, on=known_on or on)
+    reading.refresh_from_db()
+    announce(vehicle.owner_id)
+    return reading
+
+
+@transaction.atomic
+def service_done_elsewhere(
+    *, vehicle: Vehicle, on: date, by: User | None, km: int | None = None, known_on: date | None = None
+) -> Vehicle:
+    """Remember that another workshop serviced the car: the next service is counted from there (domain §3.4).
+
+    ``known_on`` is the day on which the customer told us, ``on`` unless told: the new forecast is known since then
+    (ADR 0006).
+    """
+    lock_car(vehicle)
+    changed = []
+    if vehicle.first_service_done_on is None and vehicle.next_service_kind in ("", ServiceKind.FIRST):
+        vehicle.first_service_done_on = on
+        changed.append("first_service_done_on")
+    if vehicle.last_service_on is None or on >= vehicle.last_service_on:
+        vehicle.last_service_on, vehicle.last_service_km = on, km
+        changed += ["last_service_on", "last_service_km"]
+    with acting(by):
+        if changed:
+            vehicle.save(update_fields=changed)
+        if km is not None:
+            OdometerReading.objects.get_or_create(
+                vehicle=vehicle,
+                on=on,
+                km=km,
+                defaults={"source": OdometerSource.CUSTOMER, "note": _("Serviced elsewhere")},
+            )
+        _refresh(vehicle, on=known_on or on)
+    announce(vehicle.owner_id)
+    return vehicle
+
+
+@transaction.atomic
+def add_policy(
+    *,
+    vehicle: Vehicle,
+    kind: PolicyKind,
+    ends_on: date,
+    by: User | None,
     starts_on: date | None = None,
     insurer: str = "",
     number: str = "",

@@ -61,7 +61,11 @@ class WarrantyPolicy(models.Model):
 
 
 class CarModel(models.Model):
-    """An entry of the catalogue: brand, series, model year and trim."""
+    """An entry of the catalogue: brand, series, model year and trim.
+
+    ``terms_changed_at`` is set while its plan or policy changed and its cars have not all been computed anew: kept here
+    and not in a message to the workers, it survives a broker that is down and a worker that is killed.
+    """
 
     brand = models.CharField(_("brand"), max_length=40)
     series = models.CharField(_("series"), max_length=60)
@@ -73,6 +77,9 @@ class CarModel(models.Model):
     )
     warranty_policy = models.ForeignKey(
         WarrantyPolicy, verbose_name=_("warranty policy"), null=True, blank=True, on_delete=models.PROTECT
+    )
+    terms_changed_at = models.DateTimeField(
+        _("terms changed, cars not computed anew yet"), null=True, blank=True, editable=False
     )
 
     class Meta:

@@ -511,7 +511,7 @@ def test_a_stored_forecast_that_its_facts_contradict_is_a_note(car_due_in_decemb
     # 9,000 km in 180 days, 50 a day: 5,000 km for the first service were reached long ago, on the day of delivery + 90.
     assert said == (
         f"stale forecast: {car_due_in_december.vin} stored periodic 2026-12-10, from its facts first 2025-04-10\n"
-        "stale_forecasts: 1\n"
+        "stale_forecasts: 1. Compute them anew with: manage.py refresh_cars\n"
     )
 
 

@@ -1,6 +1,6 @@
 """Writes of the car file, and the facts that care is planned from."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.apps import apps
@@ -8,8 +8,18 @@ from django.db import IntegrityError, transaction
 
 from service.actions import record_visit
 from service.choices import JobType
-from tests.factories import TODAY, CarModelFactory, CustomerFactory, VehicleFactory, vin
+from tests.factories import (
+    TODAY,
+    CarModelFactory,
+    CustomerFactory,
+    ServicePlanFactory,
+    StoreFactory,
+    VehicleFactory,
+    WarrantyPolicyFactory,
+    vin,
+)
 from tests.meanwhile import Meanwhile
+from vehicles import actions
 from vehicles.actions import (
     CannotChangeVehicle,
     CannotTransferOwner,
@@ -18,9 +28,13 @@ from vehicles.actions import (
     add_reading,
     change_status,
     confirm_inspection,
+    correct_owner,
     create_vehicle,
+    refresh_cars,
+    refresh_changed_models,
     refresh_delivery_dates,
     refresh_vehicle_facts,
+    save_catalogue_entry,
     service_done_elsewhere,
     transfer_owner,
     update_vehicle,
@@ -28,14 +42,13 @@ from vehicles.actions import (
 from vehicles.choices import (
     InspectionSource,
     OdometerFlag,
-    correct_owner,
     OdometerSource,
     PlateKind,
     PolicyKind,
     ServiceKind,
     VehicleStatus,
 )
-from vehicles.models import OdometerReading, Ownership, ServicePlan, Vehicle
+from vehicles.models import CarModel, OdometerReading, Ownership, ServicePlan, Vehicle
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 
@@ -186,19 +199,6 @@ def test_a_car_is_not_transferred_to_its_owner_nor_into_the_past(car, owner, sto
         transfer_owner(vehicle=car, to=CustomerFactory(store=store), on=date(2025, 1, 1), by=adviser)
 
 
-def test_a_scrapped_car_leaves_care_and_its_owner_keeps_no_delivery(car, owner, adviser):
-    change_status(vehicle=car, status=VehicleStatus.SCRAPPED, on=TODAY, by=adviser)
-    owner.refresh_from_db()
-    assert owner.last_delivery_on is None
-    assert car.ownerships.get().ended_on == TODAY
-    later = TODAY + timedelta(days=30)
-    car = change_status(vehicle=car, status=VehicleStatus.IN_USE, on=later, by=adviser)
-    owner.refresh_from_db()
-    assert (car.care_from, owner.last_delivery_on) == (later, date(2026, 1, 10))
-    assert car.ownerships.filter(ended_on=None).get().started_on == later
-
-
-def test_a_service_elsewhere_starts_the_next_cycle(car, adviser):
 def test_a_car_whose_owner_is_asked_for_goes_to_who_has_it_or_out_of_care(car, owner, store, adviser):
     buyer = CustomerFactory(store=store)
     correct_owner(vehicle=car, was=owner.pk, to=buyer, on=TODAY, by=adviser)
@@ -231,6 +231,19 @@ def test_a_car_that_a_colleague_gave_on_meanwhile_is_not_given_on_again(car, own
     assert (car.owner, car.status) == (buyer, VehicleStatus.IN_USE)
 
 
+def test_a_scrapped_car_leaves_care_and_its_owner_keeps_no_delivery(car, owner, adviser):
+    change_status(vehicle=car, status=VehicleStatus.SCRAPPED, on=TODAY, by=adviser)
+    owner.refresh_from_db()
+    assert owner.last_delivery_on is None
+    assert car.ownerships.get().ended_on == TODAY
+    later = TODAY + timedelta(days=30)
+    car = change_status(vehicle=car, status=VehicleStatus.IN_USE, on=later, by=adviser)
+    owner.refresh_from_db()
+    assert (car.care_from, owner.last_delivery_on) == (later, date(2026, 1, 10))
+    assert car.ownerships.filter(ended_on=None).get().started_on == later
+
+
+def test_a_service_elsewhere_starts_the_next_cycle(car, adviser):
     service_done_elsewhere(vehicle=car, on=date(2026, 4, 1), km=4800, by=adviser)
     assert facts_of(car) == (ServiceKind.PERIODIC, date(2026, 9, 16), 14800, date(2026, 4, 1))
     service_done_elsewhere(vehicle=car, on=date(2026, 3, 1), by=adviser)
@@ -376,3 +389,115 @@ def test_an_inspection_confirmed_again_from_an_old_copy_stays_known_since_the_fi
     confirm_inspection(vehicle=car, on=TODAY, **licence)
     confirm_inspection(vehicle=old_copy, on=TODAY + timedelta(days=5), **licence)
     assert Vehicle.objects.get(pk=car.pk).inspection_since == TODAY
+
+
+# --- The catalogue ------------------------------------------------------------------------------------------------
+
+
+AT = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)
+
+
+def attach(model, **values):
+    """Change the plan or policy of a model as the administration does."""
+    model = CarModel.objects.get(pk=model.pk)
+    for name, value in values.items():
+        setattr(model, name, value)
+    return save_catalogue_entry(entry=model, at=AT, by=None)
+
+
+def marked():
+    return set(CarModel.objects.filter(terms_changed_at__isnull=False).values_list("pk", flat=True))
+
+
+def test_a_plan_attached_to_a_model_moves_the_forecast_of_its_cars_and_of_no_others(owner):
+    model, other = CarModelFactory.create_batch(2)
+    cars = [VehicleFactory(owner=owner, model=each, delivery_on=date(2026, 9, 10)) for each in (model, model, other)]
+    refresh_vehicle_facts([car.pk for car in cars], on=TODAY)
+    assert attach(model, service_plan=ServicePlanFactory(first_months=12, first_km=15000)) == 1
+    assert marked() == {model.pk}
+    assert refresh_changed_models(now=AT) == 2
+    assert [facts_of(car)[1:3] for car in cars] == [(date(2027, 9, 10), 15000)] * 2 + [(date(2026, 12, 10), 5000)]
+    assert [car.forecast_since for car in cars] == [TODAY] * 3
+    assert marked() == set()
+    assert refresh_changed_models(now=AT) == 0
+
+
+def test_terms_of_a_plan_and_of_a_policy_reach_the_cars_of_every_model_that_has_them(owner):
+    plan, policy = ServicePlanFactory(), WarrantyPolicyFactory()
+    models = [CarModelFactory(service_plan=plan), CarModelFactory(warranty_policy=policy), CarModelFactory()]
+    cars = [VehicleFactory(owner=owner, model=model, delivery_on=date(2026, 9, 10)) for model in models]
+    refresh_vehicle_facts([car.pk for car in cars], on=TODAY)
+    plan.first_months, policy.months, policy.three_guarantees_months = 2, 48, 36
+    assert [save_catalogue_entry(entry=each, at=AT, by=None) for each in (plan, policy)] == [1, 1]
+    assert marked() == {models[0].pk, models[1].pk}
+    assert refresh_changed_models(now=AT) == 2
+    assert [facts_of(car)[1] for car in cars] == [date(2026, 11, 10), date(2026, 12, 10), date(2026, 12, 10)]
+    assert [(car.warranty_ends_on, car.three_guarantees_end_on) for car in cars] == [
+        (date(2029, 9, 10), date(2028, 9, 10)),
+        (date(2030, 9, 10), date(2029, 9, 10)),
+        (date(2029, 9, 10), date(2028, 9, 10)),
+    ]
+
+
+def test_what_changes_no_date_marks_no_model(owner):
+    plan = ServicePlanFactory()
+    model = CarModelFactory(service_plan=plan)
+    VehicleFactory(owner=owner, model=model)
+    CarModelFactory(service_plan=plan)
+    plan.name = "another name"
+    assert save_catalogue_entry(entry=plan, at=AT, by=None) == 0
+    assert save_catalogue_entry(entry=ServicePlanFactory.build(), at=AT, by=None) == 0
+    assert attach(model, trim="豪华") == 0
+    assert attach(CarModelFactory(), service_plan=plan) == 0  # it has no car
+    assert (marked(), ServicePlan.objects.get(pk=plan.pk).name) == (set(), "another name")
+
+
+def test_terms_that_change_while_the_cars_are_computed_are_computed_once_more(owner, monkeypatch):
+    model = CarModelFactory()
+    car = VehicleFactory(owner=owner, model=model, delivery_on=date(2026, 9, 10))
+    attach(model, service_plan=ServicePlanFactory(first_months=12, first_km=15000))
+    later = ServicePlanFactory(first_months=2, first_km=15000)
+    work = actions.refresh_vehicle_facts
+
+    def and_then_somebody_changes_it_again(ids, *, on):
+        changed = work(ids, on=on)
+        monkeypatch.setattr(actions, "refresh_vehicle_facts", work)
+        CarModel.objects.filter(pk=model.pk).update(service_plan=later, terms_changed_at=AT + timedelta(seconds=1))
+        return changed
+
+    monkeypatch.setattr(actions, "refresh_vehicle_facts", and_then_somebody_changes_it_again)
+    assert refresh_changed_models(now=AT) == 1
+    assert marked() == {model.pk}
+    assert refresh_changed_models(now=AT) == 1
+    assert (facts_of(car)[1], marked()) == (date(2026, 11, 10), set())
+
+
+def test_a_worker_killed_on_the_way_leaves_the_mark_and_what_it_did(owner, monkeypatch):
+    monkeypatch.setattr(actions, "BATCH", 2)
+    model = CarModelFactory()
+    cars = [VehicleFactory(owner=owner, model=model, delivery_on=date(2026, 9, 10)) for _ in range(3)]
+    attach(model, service_plan=ServicePlanFactory(first_months=12, first_km=15000))
+    work = actions.refresh_vehicle_facts
+    batches = []
+
+    def killed_at_the_second(ids, *, on):
+        batches.append(list(ids))
+        if len(batches) == 2:
+            raise KeyboardInterrupt
+        return work(ids, on=on)
+
+    monkeypatch.setattr(actions, "refresh_vehicle_facts", killed_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        refresh_changed_models(now=AT)
+    assert batches == [[cars[0].pk, cars[1].pk], [cars[2].pk]]
+    assert ([facts_of(car)[1] for car in cars], marked()) == ([date(2027, 9, 10)] * 2 + [None], {model.pk})
+    assert refresh_changed_models(now=AT) == 1
+    assert marked() == set()
+
+
+def test_cars_of_a_batch_are_computed_for_the_day_that_it_is_in_their_store(owner):
+    afar = StoreFactory(time_zone="Pacific/Kiritimati")
+    now = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)  # the 22nd there
+    cars = [VehicleFactory(owner=each) for each in (owner, CustomerFactory(store=afar))]
+    assert refresh_cars(Vehicle.objects.all(), now=now) == 2
+    assert [Vehicle.objects.get(pk=car.pk).forecast_since for car in cars] == [TODAY, TODAY + timedelta(days=1)]

@@ -76,7 +76,10 @@ class Command(BaseCommand):
                     f"stale forecast: {stale.vin} stored {stale.stored.kind or '-'} {stale.stored.due_on or '-'}, "
                     f"from its facts {stale.computed.kind or '-'} {stale.computed.due_on or '-'}"
                 )
-            self.stderr.write(f"stale_forecasts: {coverage.stale_count}")
+            only = f" --store {store.code}" if store else ""
+            self.stderr.write(
+                f"stale_forecasts: {coverage.stale_count}. Compute them anew with: manage.py refresh_cars{only}"
+            )
 
 
 def _date(option: str, text: str) -> date:
