@@ -166,8 +166,11 @@ def test_nobody_is_shut_out_of_the_pages(page, sign_in, care_specialist, manager
     TouchPointFactory(rule=rule, customer=CustomerFactory(store=store), nominal_on=today)
     pages = {
         care_specialist: ["/", f"/queue/{customers[0].pk}/", "/messages/", f"/messages/{store.code}/SE/{today}/"],
-        manager: ["/team/"],
+        manager: ["/", "/team/", "/missed/"],
     }
+    TouchPointFactory(
+        customer=CustomerFactory(store=store), status="missed", reason="window_passed", closed_on=today, due_on=today
+    )
 
     violations = {}
     for person, addresses in pages.items():

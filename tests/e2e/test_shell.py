@@ -120,6 +120,7 @@ def test_no_page_scrolls_sideways_or_bars_anybody(page, context, live_server, si
         "/customers/",
         vehicle.owner.get_absolute_url(),
         f"{vehicle.owner.get_absolute_url()}edit/",
+        f"{vehicle.owner.get_absolute_url()}consent/",
         f"/vehicles/of-customer/{vehicle.owner_id}/changes/",
         "/",
         "/ahead/",
