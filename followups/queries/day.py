@@ -23,6 +23,7 @@ from followups.querysets import TouchPointQuerySet
 from followups.rules import (
     ESCALATES_AFTER,
     ESCALATES_AFTER_URGENT,
+    MESSAGE_CHANNELS,
     URGENT,
     Activity,
     count_activity,
@@ -318,9 +319,15 @@ def _row(
 
 
 def preferred_channel(customer: Customer, lead: TouchPoint | None) -> str:
-    """Return the channel to try first: the customer's wish, else the plan's; '' where all of these were refused."""
+    """Return the channel to try first: the customer's wish, else the plan's; '' where all of these were refused.
+
+    The plan's comes first where it varies the channel from time to time (domain §3.2, TV to TO), and where all calls
+    went unanswered and a message is to be written (§3.4).
+    """
     of_plan = (lead.channel, *lead.rule.channels) if lead is not None else ()
     wishes = (customer.preferred_channel, *of_plan, Channel.PHONE)
+    if lead is not None and (lead.rule.rotates_channels or (lead.attempts and lead.channel in MESSAGE_CHANNELS)):
+        wishes = (lead.channel, *wishes)
     return next((c for c in wishes if c and c not in customer.refused_channels), "")
 
 

@@ -200,6 +200,25 @@ def test_the_bar_counts_people_reached_today(as_user, consultant, store):
     assert (activity.prospects, activity.existing) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("rule", "point", "shown"),
+    [
+        ({}, {}, "phone"),
+        ({"rotates_channels": True}, {}, "wechat"),
+        # Nobody took the calls: a message is to be written now.
+        ({}, {"attempts": 4}, "wechat"),
+        ({}, {"attempts": 1, "channel": "visit"}, "phone"),
+    ],
+)
+def test_the_customers_wish_is_shown_unless_the_plan_varies_or_a_message_is_due(
+    as_user, care_specialist, due, rule, point, shown
+):
+    due(rule=CareRuleFactory(**rule), customer__preferred_channel="phone", **({"channel": "wechat"} | point))
+
+    (row,) = as_user(care_specialist).get(DAY).context["page"].rows
+    assert row.channel == shown
+
+
 def test_the_number_of_queries_does_not_grow_with_the_list(as_user, care_specialist, due, django_assert_num_queries):
     client = as_user(care_specialist)
 
