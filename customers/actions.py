@@ -1,21 +1,21 @@
 """Writes of the customer file."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.utils.translation import gettext as _
 
 from accounts.models import Store, User
 from core.actions import acting, locked
 from core.fields import keyed_digest
-from customers.choices import Channel, ConsentPurpose, DoNotContact, PersonalDataField
+from customers.choices import Channel, ConsentPurpose, CustomerStatus, DoNotContact, PersonalDataField
 from customers.models import Consent, Customer, PersonalDataAccess
 from customers.permissions import can_reveal, needs_reason
-from customers.rules import name_search_terms, normalise_id_number, normalise_mobile
+from customers.rules import STRICTNESS, is_stricter, name_search_terms, normalise_id_number, normalise_mobile
 from customers.signals import mobile_corrected, wishes_changed
 
 NUMBERS_A_YEAR = 999_999
@@ -57,6 +57,9 @@ def fill_search_columns(customer: Customer) -> None:
     customer.id_number_hash = keyed_digest(customer.id_number)
 
 
+# What tells that two files are of one person, and what one of them asked for.
+IDENTITY = frozenset({"mobile", "is_mobile_wrong", "id_number"})
+WISHES = ("do_not_contact", "do_not_contact_reason", "do_not_contact_on", "refused_channels")
 SEARCH_COLUMNS = ("name_pinyin", "name_initials", "name_grams", "id_number_hash")
 # Kept by other actions, or by the database.
 BIRTHDAY_FIELDS = frozenset({"birthday_calendar", "birthday_month", "birthday_day", "is_birthday_leap_month"})
@@ -93,14 +96,18 @@ def _normalised(values: Mapping[str, Any]) -> dict[str, Any]:
 def create_customer(*, store: Store, name: str, entered_on: date, by: User | None, **values: Any) -> Customer:
     """Enter a customer into the file of a store, with a new number; care is promised from ``entered_on``.
 
-    ``values`` are further fields of the model. A mobile that somebody else has is allowed (domain §1.1).
+    ``values`` are further fields of the model. A mobile that somebody else has is allowed (domain §1.1); what the
+    person of that number asked for anywhere in the group holds here too (``take_over_wishes``).
     """
     customer = Customer(store=store, entered_on=entered_on, name=name.strip())
     _set_values(customer, _normalised(values), forbidden=_NOT_BY_UPDATE)
     (customer.number,) = allocate_customer_numbers(1, on=entered_on)
     fill_search_columns(customer)
+    lock_people(mobiles=[customer.mobile], id_number_hashes=[customer.id_number_hash])
     with acting(by):
         customer.save(force_insert=True)
+    if take_over_wishes([customer.pk], by=by):
+        customer.refresh_from_db(fields=WISHES)
     return customer
 
 
@@ -112,11 +119,17 @@ def update_customer(
 
     ``on`` is the day of the change; a birthday or a tier is known since then. Compared is with what is stored now, not
     with the instance: it is brought up to date, and what somebody else changed in other fields stays.
-    A new mobile is taken to be right until somebody says otherwise; ``signals.mobile_corrected`` tells of it. Raises
-    ``TypeError`` for a field that has an action of its own (do-not-contact, consents) or is computed.
+    A new mobile is taken to be right until somebody says otherwise; ``signals.mobile_corrected`` tells of it. What its
+    person asked for in another file holds here too, and the other way round (ADR 0015). Raises ``TypeError`` for a
+    field that has an action of its own (do-not-contact, consents) or is computed.
     """
+    values = _normalised(values)
+    mobile, id_number = values.get("mobile", ""), values.get("id_number", "")
+    may_be_somebody = bool(mobile or id_number or values.get("is_mobile_wrong") is False)
+    if may_be_somebody:
+        lock_people([customer.pk], mobiles=[mobile], id_number_hashes=[keyed_digest(id_number)])
     customer.refresh_from_db(from_queryset=locked(Customer.objects.all()))
-    changed = _set_values(customer, _normalised(values), forbidden=_NOT_BY_UPDATE)
+    changed = _set_values(customer, values, forbidden=_NOT_BY_UPDATE)
     if not changed:
         return []
     if "mobile" in changed and "is_mobile_wrong" not in values:
@@ -135,6 +148,11 @@ def update_customer(
         customer.save(update_fields=changed)
         if {"mobile", "is_mobile_wrong"} & set(changed) and customer.mobile and not customer.is_mobile_wrong:
             mobile_corrected.send(sender=Customer, customer_ids=[customer.pk], by=by)
+    if may_be_somebody and IDENTITY & set(changed):
+        pass_on_wishes([customer.pk], by=by)
+        if taken_over := take_over_wishes([customer.pk], by=by):
+            customer.refresh_from_db(fields=WISHES)
+            announce_wishes(taken_over)
     return changed
 
 
@@ -142,18 +160,33 @@ def update_customer(
 def set_do_not_contact(*, customer: Customer, level: DoNotContact, reason: str, on: date, by: User | None) -> Customer:
     """Set or lift the customer's wish not to be contacted, at once (domain §3.4, §3.6).
 
-    Setting it needs a reason; raises ``CannotChangeCustomer`` without. Touch points that it forbids are ended by the
-    care engine, which hears ``signals.wishes_changed``.
+    A stricter wish holds in every file of the person in the group; a lifted one in this file alone (ADR 0015). Both
+    need a reason, to lift one not that for which it was set; it is kept. Raises ``CannotChangeCustomer`` without.
+    Touch points that it forbids are ended by the care engine, which hears ``signals.wishes_changed``.
     """
-    if level != DoNotContact.NONE and not reason.strip():
+    lock_people([customer.pk])
+    wish = Customer.objects.values_list("do_not_contact", "do_not_contact_reason")
+    before, old_reason = wish.get(pk=customer.pk)
+    reason = reason.strip()[:200]
+    if is_stricter(before, level) and reason in ("", old_reason):
+        raise CannotChangeCustomer(_("Say why the customer may be contacted again."))
+    if level != DoNotContact.NONE and not reason:
         raise CannotChangeCustomer(_("Say why the customer must not be contacted."))
     customer.do_not_contact = level
-    customer.do_not_contact_reason = reason.strip()[:200]
+    customer.do_not_contact_reason = reason
     customer.do_not_contact_on = None if level == DoNotContact.NONE else on
     with acting(by):
         customer.save(update_fields=["do_not_contact", "do_not_contact_reason", "do_not_contact_on"])
-    transaction.on_commit(lambda: wishes_changed.send(sender=Customer, customer_ids=[customer.pk]))
+    others = _bring_together([customer.pk], given="source", by=by, levels=True) if is_stricter(level, before) else []
+    announce_wishes([customer.pk, *others])
     return customer
+
+
+def announce_wishes(customer_ids: Collection[int]) -> None:
+    """Tell the rest of the house, once the transaction is committed, that these customers' wishes changed."""
+    ids = sorted(customer_ids)
+    if ids:
+        transaction.on_commit(lambda: wishes_changed.send(sender=Customer, customer_ids=ids))
 
 
 @transaction.atomic
@@ -196,11 +229,11 @@ def record_consents(
 ) -> list[Consent]:
     """Add a line a purpose and channel to the consent ledger and bring ``refused_channels`` in line (domain §1.1).
 
-    A channel is refused while the newest line of marketing or of service messages for it is a withdrawal: in doubt we
-    do not write. The care engine hears of a change at once by ``signals.wishes_changed``.
+    See ``refresh_refused_channels``. A withdrawal is one in every file of the person in the group, a consent in this
+    one alone (ADR 0015). The care engine hears of a change at once by ``signals.wishes_changed``.
     """
     # Two lines at once: the second reads the ledger with the first in it.
-    present = locked(Customer.objects.only("refused_channels")).get(pk=customer.pk)
+    lock_people([customer.pk])
     consents = Consent.objects.bulk_create(
         Consent(
             customer=customer,
@@ -215,18 +248,171 @@ def record_consents(
         for purpose in purposes
         for channel in channels
     )
-    newest = (
-        Consent.objects.filter(customer=customer, purpose__in=(ConsentPurpose.MARKETING, ConsentPurpose.SERVICE))
-        .order_by("purpose", "channel", "-at", "-pk")
-        .distinct("purpose", "channel")
-    )
-    refused = sorted({line.channel for line in newest if not line.is_given})
-    customer.refused_channels = refused
-    if present.refused_channels != refused:
-        with acting(by):
-            customer.save(update_fields=["refused_channels"])
-        transaction.on_commit(lambda: wishes_changed.send(sender=Customer, customer_ids=[customer.pk]))
+    with acting(by):
+        changed = refresh_refused_channels([customer.pk])
+    customer.refresh_from_db(fields=["refused_channels"])
+    if not is_given:
+        changed += _bring_together([customer.pk], given="source", by=by, channels=True)
+    announce_wishes(changed)
     return consents
+
+
+# --- One person, several files (ADR 0015) ---------------------------------------------------------------------------
+
+
+def lock_people(
+    customer_ids: Collection[int] = (), *, mobiles: Iterable[str] = (), id_number_hashes: Iterable[str] = ()
+) -> None:
+    """Lock customers and every file of the group with their mobile or ID number, or with one of those given, by id.
+
+    Before anything else is locked (ADR 0011): what one of them asks for is written into all of these.
+    """
+    numbers, digests = set(mobiles), set(id_number_hashes)
+    known = Customer.objects.filter(pk__in=customer_ids).order_by()
+    for mobile, digest in known.values_list("mobile", "id_number_hash"):
+        numbers.add(mobile)
+        digests.add(digest)
+    of_these = Q(pk__in=customer_ids) | Q(mobile__in=numbers - {""}) | Q(id_number_hash__in=digests - {""})
+    list(locked(Customer.objects.filter(of_these)).values_list("pk"))
+
+
+def pass_on_wishes(customer_ids: Collection[int], *, by: User | None) -> list[int]:
+    """Bring what customers refuse into the other files of the same people; return the ids of those that changed.
+
+    The same person is who has the same mobile, unless it is known to be wrong, or the same ID number, in any store of
+    the group (domain §11.2: an opt-out holds across the group and is not dodged under another name). Only active
+    customers count. The stricter wish stays, a consent given later than a withdrawal stands, and the reason written
+    there names no other file. The care engine hears of it. Set-based; who calls has locked them by ``lock_people``.
+    """
+    changed = _bring_together(customer_ids, given="source", by=by, levels=True, channels=True)
+    announce_wishes(changed)
+    return changed
+
+
+def take_over_wishes(customer_ids: Collection[int], *, by: User | None) -> list[int]:
+    """Bring into the files of customers what the same people refuse in other ones: see ``pass_on_wishes``.
+
+    Who calls tells the care engine (``announce_wishes``), unless nothing can be planned for these files yet.
+    """
+    return _bring_together(customer_ids, given="target", by=by, levels=True, channels=True)
+
+
+# Pairs of files of one person: ``given`` is that of the customers in question, source or target, ``found`` the other.
+_PAIRS = """
+    pair AS MATERIALIZED (
+        SELECT source.id AS source_id, target.id AS target_id
+        FROM customers_customer AS {given}
+        JOIN customers_customer AS {found} ON {found}.mobile = {given}.mobile AND {found}.id <> {given}.id
+        WHERE {given}.id = ANY(%(ids)s) AND {given}.mobile <> ''
+          AND NOT source.is_mobile_wrong AND NOT target.is_mobile_wrong
+          AND source.status = %(active)s AND target.status = %(active)s AND {refuses}
+        UNION
+        SELECT source.id, target.id
+        FROM customers_customer AS {given}
+        JOIN customers_customer AS {found}
+          ON {found}.id_number_hash = {given}.id_number_hash AND {found}.id <> {given}.id
+        WHERE {given}.id = ANY(%(ids)s) AND {given}.id_number_hash <> ''
+          AND source.status = %(active)s AND target.status = %(active)s AND {refuses}
+    )
+"""
+_REFUSES = """(
+    source.do_not_contact <> %(none)s
+    OR EXISTS (SELECT FROM customers_consent AS line WHERE line.customer_id = source.id AND NOT line.is_given)
+)"""
+_STRICTEST_LEVEL = """
+    WITH {pairs},
+    wish AS (
+        SELECT DISTINCT ON (pair.target_id) pair.target_id, source.do_not_contact AS level,
+               array_position(%(levels)s::text[], source.do_not_contact::text) AS rank,
+               source.do_not_contact_on AS since
+        FROM pair JOIN customers_customer AS source ON source.id = pair.source_id
+        WHERE source.do_not_contact <> %(none)s
+        ORDER BY pair.target_id, rank DESC, since NULLS LAST, source.id
+    )
+    UPDATE customers_customer AS target
+    SET do_not_contact = wish.level, do_not_contact_reason = %(reason)s, do_not_contact_on = wish.since
+    FROM wish
+    WHERE target.id = wish.target_id
+      AND array_position(%(levels)s::text[], target.do_not_contact::text) < wish.rank
+    RETURNING target.id
+"""
+_WITHDRAWALS = """
+    WITH {pairs}
+    INSERT INTO customers_consent (customer_id, purpose, channel, is_given, at, wording, evidence)
+    SELECT DISTINCT ON (pair.target_id, line.purpose, line.channel)
+           pair.target_id, line.purpose, line.channel, false, line.at, '', %(reason)s
+    FROM pair
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT ON (every.purpose, every.channel) every.purpose, every.channel, every.is_given, every.at
+        FROM customers_consent AS every
+        WHERE every.customer_id = pair.source_id
+        ORDER BY every.purpose, every.channel, every.at DESC, every.id DESC
+    ) AS line
+    WHERE NOT line.is_given AND NOT EXISTS (
+        SELECT FROM customers_consent AS own
+        WHERE own.customer_id = pair.target_id AND own.purpose = line.purpose AND own.channel = line.channel
+          AND own.at >= line.at
+    )
+    ORDER BY pair.target_id, line.purpose, line.channel, line.at DESC
+    RETURNING customer_id
+"""
+
+
+def _bring_together(
+    customer_ids: Collection[int], *, given: str, by: User | None, levels: bool = False, channels: bool = False
+) -> list[int]:
+    if not customer_ids:
+        return []
+    pairs = _PAIRS.format(given=given, found={"source": "target", "target": "source"}[given], refuses=_REFUSES)
+    values: dict[str, Any] = {
+        "ids": sorted(customer_ids),
+        "active": CustomerStatus.ACTIVE,
+        "levels": [str(level) for level in STRICTNESS],
+        "none": DoNotContact.NONE,
+        "reason": _("Asked for in the group by the person of this number or ID."),
+    }
+    changed: set[int] = set()
+    with acting(by), connection.cursor() as cursor:
+        if levels:
+            cursor.execute(_STRICTEST_LEVEL.format(pairs=pairs), values)
+            changed |= {pk for (pk,) in cursor.fetchall()}
+        if channels:
+            cursor.execute(_WITHDRAWALS.format(pairs=pairs), values)
+            changed |= set(refresh_refused_channels({pk for (pk,) in cursor.fetchall()}))
+    return sorted(changed)
+
+
+def refresh_refused_channels(customer_ids: Collection[int]) -> list[int]:
+    """Bring ``refused_channels`` of customers in line with the consent ledger; return the ids of those that changed.
+
+    A channel is refused while the newest line of marketing or of service messages for it is a withdrawal: in doubt we
+    do not write.
+    """
+    if not customer_ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE customers_customer AS customer SET refused_channels = kept.refused
+            FROM (
+                SELECT file.id,
+                       COALESCE(array_agg(DISTINCT line.channel ORDER BY line.channel)
+                                FILTER (WHERE NOT line.is_given), '{}') AS refused
+                FROM unnest(%s::bigint[]) AS file(id)
+                LEFT JOIN LATERAL (
+                    SELECT DISTINCT ON (every.purpose, every.channel) every.channel, every.is_given
+                    FROM customers_consent AS every
+                    WHERE every.customer_id = file.id AND every.purpose = ANY(%s)
+                    ORDER BY every.purpose, every.channel, every.at DESC, every.id DESC
+                ) AS line ON true
+                GROUP BY file.id
+            ) AS kept
+            WHERE customer.id = kept.id AND customer.refused_channels IS DISTINCT FROM kept.refused
+            RETURNING customer.id
+            """,
+            [sorted(customer_ids), [ConsentPurpose.MARKETING, ConsentPurpose.SERVICE]],
+        )
+        return sorted(pk for (pk,) in cursor.fetchall())
 
 
 def log_data_access(
@@ -292,11 +478,14 @@ def save_customer_form(*, customer: Customer, values: Mapping[str, Any], on: dat
 
     Raises ``CannotChangeCustomer`` as ``set_do_not_contact`` does; then nothing is saved.
     """
-    customer = locked(Customer.objects.all()).get(pk=customer.pk)
-    values = dict(values)
+    values = _normalised(values)
+    mobiles, hashes = [values.get("mobile", "")], [keyed_digest(values.get("id_number", ""))]
+    lock_people([customer.pk], mobiles=mobiles, id_number_hashes=hashes)
+    customer = Customer.objects.get(pk=customer.pk)
     level = values.pop("do_not_contact", customer.do_not_contact)
     reason = values.pop("do_not_contact_reason", customer.do_not_contact_reason)
-    update_customer(customer=customer, values=values, on=on, by=by)
+    # The wish first: what a new number brings along may be stricter.
     if (level, reason) != (customer.do_not_contact, customer.do_not_contact_reason):
         since = customer.do_not_contact_on if level == customer.do_not_contact else None
         set_do_not_contact(customer=customer, level=level, reason=reason, on=since or on, by=by)
+    update_customer(customer=customer, values=values, on=on, by=by)

@@ -12,7 +12,15 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.choices import CONTACT_CHANNELS, BirthdayCalendar, Channel, ConsentPurpose, DoNotContact
 from customers.models import Customer
-from customers.rules import is_email, is_mobile, is_phone, is_wechat, normalise_mobile, normalise_phone
+from customers.rules import (
+    is_email,
+    is_mobile,
+    is_phone,
+    is_stricter,
+    is_wechat,
+    normalise_mobile,
+    normalise_phone,
+)
 
 OLDEST_BIRTH_YEAR = 1900
 DAYS_OF_MONTH = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
@@ -65,6 +73,7 @@ class CustomerForm(forms.ModelForm):
         for name, field in self.fields.items():
             # Whether the mobile is wrong belongs to the number on file, not to the one that was shown.
             field.show_hidden_initial = name != "is_mobile_wrong"
+        self.fields["do_not_contact_reason"].help_text = _("Who said so, and when; needed to lift a wish, too.")
         now = {"mobile": self.instance.masked_mobile, "other_phone": self.instance.masked_other_phone}
         if self.instance.is_wechat_a_number:
             now["wechat"] = self.instance.masked_wechat
@@ -137,9 +146,19 @@ class CustomerForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
         self._clean_birthday(values)
-        if values.get("do_not_contact") != DoNotContact.NONE and not values.get("do_not_contact_reason", "").strip():
-            self.add_error("do_not_contact_reason", _("Say why the customer must not be contacted."))
+        self._clean_wish(values)
         return values
+
+    def _clean_wish(self, values: dict[str, Any]) -> None:
+        """As ``set_do_not_contact`` wants it: the reason for which a wish was set does not lift it."""
+        level, reason = values.get("do_not_contact"), values.get("do_not_contact_reason", "").strip()
+        is_lifted = (
+            level and "do_not_contact" in self.changed_data and is_stricter(self.initial["do_not_contact"], level)
+        )
+        if is_lifted and not (reason and "do_not_contact_reason" in self.changed_data):
+            self.add_error("do_not_contact_reason", _("Say why the customer may be contacted again."))
+        elif level != DoNotContact.NONE and not reason:
+            self.add_error("do_not_contact_reason", _("Say why the customer must not be contacted."))
 
     def _clean_birthday(self, values: dict[str, Any]) -> None:
         month, day, year = (values.get(f"birthday_{part}") for part in ("month", "day", "year"))

@@ -176,7 +176,8 @@ class Customer(ChangeStamped):
             models.Index("last_effective_contact_on", name="customer_last_contact"),
             models.Index("silent_since_on", name="customer_silent_since"),
             models.Index(fields=("store", "-id"), name="customer_store_newest"),
-            models.Index("store", "mobile", name="customer_store_mobile"),
+            # One person's files in the group, and within a store.
+            models.Index("mobile", "store", name="customer_mobile"),
             GinIndex("store", "name_grams", name="customer_name_grams"),
             GinIndex(OpClass("mobile", name="gin_trgm_ops"), name="customer_mobile_trgm"),
             models.Index(OpClass("name_pinyin", name="text_pattern_ops"), name="customer_pinyin"),

@@ -10,7 +10,7 @@ from pypinyin import Style, lazy_pinyin
 from stdnum.cn import ric, uscc
 
 from core.rules import add_months
-from customers.choices import BirthdayCalendar, Criterion, CustomerKind, Lifecycle, Salutation, Tier
+from customers.choices import BirthdayCalendar, Criterion, CustomerKind, DoNotContact, Lifecycle, Salutation, Tier
 
 MOBILE = re.compile(r"1[3-9]\d{9}")
 LANDLINE = re.compile(r"0\d{2,3}-?\d{7,8}(-\d{1,6})?")
@@ -281,6 +281,15 @@ def _number_of(text: str) -> int:
     if not ten:
         return _HAN_DIGITS[tens]
     return (_HAN_DIGITS[tens] if tens else 1) * 10 + (_HAN_DIGITS[ones] if ones else 0)
+
+
+# What a customer wants least, last.
+STRICTNESS = (DoNotContact.NONE, DoNotContact.MARKETING, DoNotContact.ALL_BUT_SAFETY)
+
+
+def is_stricter(level: str, than: str) -> bool:
+    """Tell whether a wish not to be contacted goes further than another one (domain §3.6, 1)."""
+    return STRICTNESS.index(DoNotContact(level)) > STRICTNESS.index(DoNotContact(than))
 
 
 def relation_tier(communication: int | None, network: int | None, referral_willingness: int | None) -> Tier:

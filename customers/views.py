@@ -23,6 +23,7 @@ from core.paging import capped_count, keyset_page
 from core.parsing import as_id
 from customers.actions import (
     REVEALABLE,
+    CannotChangeCustomer,
     CannotReveal,
     log_data_access,
     log_part_opened,
@@ -89,9 +90,13 @@ def customer_edit(request: StaffRequest, pk: int) -> HttpResponse:
     form = CustomerForm(request.POST if request.method == "POST" else None, instance=customer, on=on)
     if request.method == "POST" and form.is_valid():
         # The form has put the input into its instance; the action compares with what is stored.
-        save_customer_form(customer=customer, values=form.changes(), on=on, by=request.user)
-        messages.success(request, _("Saved."))
-        return redirect("customers:customer_detail", pk=pk)
+        try:
+            save_customer_form(customer=customer, values=form.changes(), on=on, by=request.user)
+        except CannotChangeCustomer as refusal:
+            form.add_error("do_not_contact_reason", str(refusal))
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("customers:customer_detail", pk=pk)
     status = 422 if form.is_bound else 200
     name = Customer.objects.values_list("name", flat=True).get(pk=pk) if form.is_bound else customer.name
     context = {"form": form, "customer": customer, "name": name}

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from core.actions import acting, atomic_again, locked
 from core.queries import work_calendar
-from customers.actions import record_consents, set_do_not_contact, update_customer
+from customers.actions import lock_people, record_consents, set_do_not_contact, update_customer
 from customers.choices import Channel, ConsentPurpose, DoNotContact
 from customers.models import Customer
 from customers.rules import normalise_mobile
@@ -86,6 +86,9 @@ def record_contact(
     The customer's lease ends. The same ``submission`` again returns the first contact and changes nothing, also when
     both arrive at the same time. Raises subclasses of ``CannotRecordContact``; then nothing is changed.
     """
+    if do_not_contact or refused_channels or corrected_mobile or outcome == Outcome.REFUSED:
+        # A wish holds in all files of the person.
+        lock_people([customer.pk], mobiles=[normalise_mobile(corrected_mobile)])
     customer = locked(Customer.objects.select_related("store")).get(pk=customer.pk)
     if submission is not None and (first := ContactLog.objects.filter(submission=submission).first()) is not None:
         if first.customer_id != customer.pk:

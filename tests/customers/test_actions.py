@@ -1,6 +1,7 @@
 """Writes of the customer file."""
 
 from datetime import date
+from itertools import count
 
 import pytest
 from django.apps import apps
@@ -13,15 +14,16 @@ from customers.actions import (
     allocate_customer_numbers,
     create_customer,
     record_consent,
+    save_customer_form,
     set_do_not_contact,
     update_customer,
 )
 from customers.choices import Channel, ConsentPurpose, DoNotContact
-from customers.models import Customer
+from customers.models import Consent, Customer
 from customers.signals import wishes_changed
 from tests.factories import NOW, TODAY, CustomerFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("english")]
 
 
 @pytest.fixture
@@ -103,9 +105,13 @@ def test_do_not_contact_needs_a_reason_and_can_be_lifted(customer, adviser):
     set_do_not_contact(customer=customer, level=DoNotContact.MARKETING, reason="asked", on=TODAY, by=adviser)
     customer.refresh_from_db()
     assert (customer.do_not_contact, customer.do_not_contact_on) == (DoNotContact.MARKETING, TODAY)
-    set_do_not_contact(customer=customer, level=DoNotContact.NONE, reason="", on=TODAY, by=adviser)
+    for no_reason in ("", " ", "asked"):
+        with pytest.raises(CannotChangeCustomer, match="contacted again"):
+            set_do_not_contact(customer=customer, level=DoNotContact.NONE, reason=no_reason, on=TODAY, by=adviser)
+    set_do_not_contact(customer=customer, level=DoNotContact.NONE, reason="wrote so", on=TODAY, by=adviser)
     customer.refresh_from_db()
     assert (customer.do_not_contact, customer.do_not_contact_on) == (DoNotContact.NONE, None)
+    assert customer.do_not_contact_reason == "wrote so"
 
 
 def test_the_newest_line_of_the_ledger_decides_whether_a_channel_is_refused(customer, adviser):
@@ -147,6 +153,142 @@ def test_who_listens_hears_at_once_which_channels_were_refused_or_allowed(
         wishes_changed.disconnect(listen)
     # The second line changes nothing.
     assert heard == [[customer.pk], [customer.pk]]
+
+
+# --- One person, several files (ADR 0015) ---------------------------------------------------------------------------
+
+
+NUMBERS = count(1)
+
+
+def on_file(**values):
+    """A customer whose number the action, which gives out numbers too, never meets."""
+    return CustomerFactory(number=f"F{next(NUMBERS)}", **values)
+
+
+@pytest.fixture
+def files(customer, store, other_store):
+    """Files that have the customer's mobile or ID number, and some that only seem so."""
+    number = {"mobile": customer.mobile}
+    return {
+        "same mobile": on_file(store=other_store, **number),
+        "same ID": on_file(store=other_store, id_number_hash=customer.id_number_hash),
+        "household": on_file(store=store, **number),
+        "wrong number": on_file(store=other_store, is_mobile_wrong=True, **number),
+        "deceased": on_file(store=other_store, status="deceased", **number),
+        "nobody": on_file(store=other_store, mobile=""),
+    }
+
+
+SAME = {"same mobile", "same ID", "household"}
+
+
+def kept(files, *fields):
+    rows = {row.pk: row for row in Customer.objects.all()}
+    return {name: tuple(getattr(rows[file.pk], field) for field in fields) for name, file in files.items()}
+
+
+def refuse(customer, by, level=DoNotContact.ALL_BUT_SAFETY, reason="told 赵扬 so"):
+    set_do_not_contact(customer=customer, level=level, reason=reason, on=TODAY, by=by)
+
+
+def test_who_wants_no_contact_is_left_alone_under_every_file_of_the_group(customer, files, adviser, planned_at_once):
+    ids = planned_at_once(lambda: refuse(customer, adviser))
+    assert {name for name, (level,) in kept(files, "do_not_contact").items() if level != "none"} == SAME
+    assert ids == {customer.pk, *(files[name].pk for name in SAME)}
+    words = {kept(files, "do_not_contact_reason", "do_not_contact_on")[name] for name in SAME}
+    assert words == {("Asked for in the group by the person of this number or ID.", TODAY)}
+    event = apps.get_model("customers", "CustomerEvent").objects.filter(pgh_obj_id=files["same ID"].pk).get()
+    assert event.pgh_context.metadata["user"] == adviser.pk
+
+
+def test_a_wish_is_never_loosened_by_another_file_and_lifted_in_one_alone(customer, files, adviser):
+    Customer.objects.filter(pk=files["same ID"].pk).update(do_not_contact="all", do_not_contact_reason="own")
+    refuse(customer, adviser, DoNotContact.MARKETING)
+    assert kept(files, "do_not_contact")["same ID"] == ("all",)
+    assert kept(files, "do_not_contact_reason")["same ID"] == ("own",)
+    assert kept(files, "do_not_contact")["household"] == ("marketing",)
+    household = files["household"]
+    refuse(household, adviser, DoNotContact.NONE, reason="wants her reminders")
+    customer.refresh_from_db()
+    assert customer.do_not_contact == "marketing"
+    # The same said again in the first file is no stricter wish.
+    refuse(customer, adviser, DoNotContact.MARKETING, reason="said so again")
+    assert kept(files, "do_not_contact")["household"] == ("none",)
+
+
+def test_a_withdrawn_consent_is_one_in_every_file_and_a_given_one_in_its_own(customer, files, adviser):
+    line = {"purpose": ConsentPurpose.MARKETING, "channel": Channel.SMS, "by": adviser}
+    later = NOW.replace(hour=NOW.hour + 1)
+    record_consent(customer=files["household"], is_given=True, at=later, **line)
+    record_consent(customer=customer, is_given=False, at=NOW, evidence="told 赵扬 so", **line)
+    expected = {name: (["sms"],) if name in {"same mobile", "same ID"} else ([],) for name in files}
+    assert kept(files, "refused_channels") == expected
+    copies = Consent.objects.filter(customer=files["same ID"])
+    assert list(copies.values_list("is_given", "at", "evidence", "recorded_by")) == [
+        (False, NOW, "Asked for in the group by the person of this number or ID.", None)
+    ]
+    record_consent(customer=customer, is_given=True, at=later, **line)
+    assert kept(files, "refused_channels") == expected
+    # Withdrawn twice, each of the other files learns it once.
+    record_consent(customer=customer, is_given=False, at=later, **line)
+    record_consent(customer=customer, is_given=False, at=later, **line)
+    assert Consent.objects.filter(customer=files["same ID"]).count() == 2
+
+
+def test_a_withdrawal_does_not_bring_back_a_wish_that_was_lifted(customer, files, adviser):
+    refuse(customer, adviser)
+    refuse(files["household"], adviser, DoNotContact.NONE, reason="wants her reminders")
+    record_consent(
+        customer=customer, purpose=ConsentPurpose.SERVICE, channel=Channel.SMS, is_given=False, at=NOW, by=adviser
+    )
+    assert kept(files, "do_not_contact", "refused_channels")["household"] == ("none", ["sms"])
+
+
+def test_a_new_file_and_a_new_number_take_over_the_wish_of_their_person(
+    customer, store, other_store, adviser, planned_at_once
+):
+    refuse(customer, adviser)
+    fresh = create_customer(store=other_store, name="王", entered_on=TODAY, by=adviser, mobile=customer.mobile)
+    assert (fresh.do_not_contact, fresh.do_not_contact_on) == (DoNotContact.ALL_BUT_SAFETY, TODAY)
+    moved = on_file(store=store, is_mobile_wrong=True)
+    ids = planned_at_once(lambda: update_customer(customer=moved, values={"mobile": customer.mobile}, by=adviser))
+    assert (moved.do_not_contact, ids) == (DoNotContact.ALL_BUT_SAFETY, {moved.pk})
+    righted = on_file(store=store, mobile=customer.mobile, is_mobile_wrong=True)
+    update_customer(customer=righted, values={"note": "x"}, by=adviser)
+    assert righted.do_not_contact == DoNotContact.NONE
+    update_customer(customer=righted, values={"is_mobile_wrong": False}, by=adviser)
+    assert righted.do_not_contact == DoNotContact.ALL_BUT_SAFETY
+
+
+def test_who_refuses_and_has_a_new_number_is_left_alone_under_it_everywhere(customer, other_store, adviser):
+    elsewhere = on_file(store=other_store, mobile="13900001111")
+    refuse(customer, adviser)
+    update_customer(customer=customer, values={"mobile": "13900001111"}, by=adviser)
+    elsewhere.refresh_from_db()
+    assert elsewhere.do_not_contact == DoNotContact.ALL_BUT_SAFETY
+
+
+def test_a_form_with_a_new_number_keeps_the_stricter_of_two_wishes(customer, store, adviser):
+    refuse(customer, adviser)
+    other = on_file(store=store)
+    values = {"mobile": customer.mobile, "do_not_contact": "marketing", "do_not_contact_reason": "no ads"}
+    save_customer_form(customer=other, values=values, on=TODAY, by=adviser)
+    other.refresh_from_db()
+    assert other.do_not_contact == DoNotContact.ALL_BUT_SAFETY
+
+
+def test_the_wish_of_one_person_of_many_files_asks_no_more_queries(
+    store, other_store, adviser, django_assert_num_queries
+):
+    for several in (2, 6):
+        one, *_others = (on_file(store=other_store, mobile=f"1380000000{several}") for _n in range(several))
+        with django_assert_num_queries(WISH_QUERIES):
+            refuse(one, adviser)
+
+
+# Savepoint, own number, lock, own wish, write, other files, release.
+WISH_QUERIES = 7
 
 
 def test_the_history_names_who_changed_a_customer(customer, adviser):

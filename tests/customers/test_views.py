@@ -1,6 +1,9 @@
+from unittest import mock
+
 import pytest
 from django.urls import reverse
 
+from customers.forms import CustomerForm
 from customers.models import Customer, PersonalDataAccess
 from tests.factories import ContactLogFactory, CustomerFactory, NextStepFactory, VehicleFactory
 
@@ -277,6 +280,30 @@ def test_do_not_contact_needs_a_reason_and_remembers_since_when(as_user, care_sp
     client.post(_edit(customer), _input(do_not_contact="all", do_not_contact_reason="电话中要求"))
     customer.refresh_from_db()
     assert (customer.do_not_contact, str(customer.do_not_contact_on)) == ("all", "2026-11-21")
+
+
+def test_lifting_a_wish_needs_a_reason_of_its_own(as_user, care_specialist, store):
+    wish = {"do_not_contact": "all", "do_not_contact_reason": "电话中要求"}
+    customer = CustomerFactory(store=store, do_not_contact_on="2026-01-01", **wish)
+    client = as_user(care_specialist)
+    shown = {"initial-do_not_contact": "all", "initial-do_not_contact_reason": "电话中要求"}
+    for reason in ("", "电话中要求"):
+        refused = client.post(_edit(customer), _input(do_not_contact_reason=reason, **shown))
+        assert (refused.status_code, list(refused.context["form"].errors)) == (422, ["do_not_contact_reason"])
+    client.post(_edit(customer), _input(do_not_contact_reason="本人到店要求恢复", **shown))
+    customer.refresh_from_db()
+    assert (customer.do_not_contact, customer.do_not_contact_reason) == ("none", "本人到店要求恢复")
+
+
+def test_a_reason_that_somebody_else_gave_meanwhile_does_not_lift_the_wish(as_user, care_specialist, store):
+    customer = CustomerFactory(store=store, do_not_contact="all", do_not_contact_reason="本人要求")
+    shown = {"initial-do_not_contact": "all", "initial-do_not_contact_reason": "旧"}
+    Customer.objects.update(do_not_contact_reason="新")
+    with mock.patch.object(CustomerForm, "_clean_wish"):
+        refused = as_user(care_specialist).post(_edit(customer), _input(do_not_contact_reason="新", **shown))
+    assert (refused.status_code, list(refused.context["form"].errors)) == (422, ["do_not_contact_reason"])
+    customer.refresh_from_db()
+    assert customer.do_not_contact == "all"
 
 
 def _as_shown(page):
