@@ -10,7 +10,7 @@ from typing import Any
 
 from accounts.models import Store
 from core.fields import keyed_digest
-from customers.models import ContactPerson, Customer
+from customers.models import Consent, ContactPerson, Customer
 from service.importing.reading import Row
 from service.importing.rows import CatalogueKey, ParsedRow
 from vehicles.choices import VehicleStatus
@@ -61,6 +61,7 @@ class Batch:
     new_readings: dict[str, list[OdometerReading]] = field(default_factory=lambda: defaultdict(list))
     new_policies: list[InsurancePolicy] = field(default_factory=list)
     new_contacts: list[ContactPerson] = field(default_factory=list)
+    new_consents: list[Consent] = field(default_factory=list)
     used: dict[int, Entry] = field(default_factory=dict)
 
     # Numbers of the file for customers who have another number here.

@@ -5,11 +5,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Field, Model, Value
@@ -22,15 +23,26 @@ from core.actions import acting, locked
 from core.copying import copy_in
 from core.exports import harmless_cell
 from core.fields import keyed_digest
-from customers.actions import SEARCH_COLUMNS, allocate_customer_numbers, fill_search_columns
-from customers.choices import DoNotContact
-from customers.models import ContactPerson, Customer
+from customers.actions import (
+    IDENTITY,
+    SEARCH_COLUMNS,
+    allocate_customer_numbers,
+    announce_wishes,
+    fill_search_columns,
+    lock_people,
+    pass_on_wishes,
+    refresh_refused_channels,
+    take_over_wishes,
+)
+from customers.choices import ConsentPurpose, DoNotContact
+from customers.models import Consent, ContactPerson, Customer
+from customers.rules import is_stricter
 from service.importing.batch import Batch, CarEntry, Entry, Memory, look_up, plain_name
 from service.importing.cells import text_of
 from service.importing.columns import known_columns, map_columns
 from service.importing.reading import Row, read_table
 from service.importing.rows import STAFF, ParsedRow, RowParser
-from vehicles.actions import fill_vehicle_facts, refresh_delivery_dates, refresh_vehicle_facts
+from vehicles.actions import announce, fill_vehicle_facts, refresh_delivery_dates, refresh_vehicle_facts
 from vehicles.choices import InspectionSource, OdometerSource, VehicleStatus
 from vehicles.models import InsurancePolicy, OdometerReading, Ownership, Vehicle
 
@@ -46,7 +58,13 @@ _BIRTHDAY = frozenset(
     {"birthday_calendar", "birthday_year", "birthday_month", "birthday_day", "is_birthday_leap_month"}
 )
 _LEFT = (VehicleStatus.TRANSFERRED, VehicleStatus.SCRAPPED)
-_STRICTER = {DoNotContact.NONE: 0, DoNotContact.MARKETING: 1, DoNotContact.ALL_BUT_SAFETY: 2}
+# Whoever refuses a channel in a file refuses it for whatever it is about.
+_REFUSED_PURPOSES = (ConsentPurpose.MARKETING, ConsentPurpose.SERVICE)
+
+
+# The longest that a contact after a delivery is promised for without a day to spare: D3, three days after it (domain
+# §3.2). Whatever the file says of an older delivery can wait for the night.
+PROMISED_AT_ONCE = timedelta(days=3)
 
 
 class ImportIsRunning(Exception):
@@ -86,6 +104,8 @@ def import_customers(
     """Bring a file of customers and cars into a store's files and return what was done.
 
     New customers and cars are entered as of ``on``: care is promised from then, so an old customer base makes no flood.
+    Where a delivery of the last three days came in, it is planned as soon as its rows are written; the night has the
+    rest. What somebody asked for in any file of the group holds in the new ones, and the other way round (ADR 0015).
     What is on file already is updated where the file says something else; empty cells change nothing, and the same
     file again changes nothing. Rows of one customer (by number, ID number, or mobile and name) become one customer with
     several cars. A wrong row changes nothing and does not stop the others: it goes to ``errors_path`` with its line
@@ -104,7 +124,7 @@ def import_customers(
         columns = map_columns(table.headers)
         refused = stack.enter_context(_refused_rows(errors_path, table.headers))
         parser = RowParser(headers=table.headers, columns=columns, store=store, on=on)
-        run = _Run(store=store, on=on, warn=warn, refuse=refused)
+        run = _Run(store=store, on=on, by=by, warn=warn, refuse=refused)
         run.result.ignored_columns = columns.ignored
         while rows := list(islice(table.rows, BATCH)):
             run.bring_in([parser.parse(row) for row in rows])
@@ -161,10 +181,11 @@ class _Run:
         *,
         store: Store,
         on: date,
+        by: User | None,
         warn: Callable[[int, str], None],
         refuse: Callable[[Row, str], None],
     ) -> None:
-        self.store, self.on = store, on
+        self.store, self.on, self.by = store, on, by
         self.warn, self.refuse = warn, refuse
         self.result = ImportResult()
         self.memory = Memory()
@@ -322,7 +343,8 @@ class _Run:
             _overwrite(customer, values)
             _fill_blanks(customer, row.customer_hints)
             if customer.do_not_contact != DoNotContact.NONE:
-                customer.do_not_contact_on, customer.do_not_contact_reason = self.on, _("Import")
+                customer.do_not_contact_on, customer.do_not_contact_reason = self.on, _words_of_refusal(row)
+            self._refuse_channels(row, customer, batch)
             customer.id_number_hash = keyed_digest(customer.id_number)
             batch.new_customers.append(entry)
             batch.index_customer(entry)
@@ -344,10 +366,12 @@ class _Run:
         if entry.is_seen and _differs(customer, values):
             _warn(batch, row, _("an earlier row of this customer says something else, which was kept"))
         # A file never lifts what the customer asked for.
-        if wish and _STRICTER[wish] > _STRICTER[customer.do_not_contact]:
+        if wish and is_stricter(wish, customer.do_not_contact):
             customer.do_not_contact, customer.do_not_contact_on = wish, self.on
-            customer.do_not_contact_reason = _("Import")
+            customer.do_not_contact_reason = _words_of_refusal(row)
             fields |= {"do_not_contact", "do_not_contact_on", "do_not_contact_reason"}
+        is_refusal = self._refuse_channels(row, customer, batch)
+        entry.is_touched |= is_refusal
         if "mobile" in fields and customer.is_mobile_wrong:
             customer.is_mobile_wrong = False
             fields.add("is_mobile_wrong")
@@ -361,7 +385,26 @@ class _Run:
             customer.id_number_hash = keyed_digest(customer.id_number)
             fields |= set(SEARCH_COLUMNS)
         entry.changed |= fields
-        return bool(fields)
+        return bool(fields) or is_refusal
+
+    def _refuse_channels(self, row: ParsedRow, customer: Customer, batch: Batch) -> bool:
+        """Withdraw the consent for channels that a row refuses and that are not refused yet; tell whether any was."""
+        refused = [channel for channel in row.refused_channels if channel not in customer.refused_channels]
+        batch.new_consents += [
+            Consent(
+                customer=customer,
+                purpose=purpose,
+                channel=channel,
+                is_given=False,
+                at=datetime.combine(self.on, time(12), ZoneInfo(self.store.time_zone)),
+                evidence=_words_of_refusal(row),
+                recorded_by=self.by,
+            )
+            for channel in refused
+            for purpose in _REFUSED_PURPOSES
+        ]
+        customer.refused_channels = sorted({*customer.refused_channels, *refused})
+        return bool(refused)
 
     def _staff_of(self, row: ParsedRow, batch: Batch) -> dict[str, Any]:
         found = {}
@@ -484,15 +527,50 @@ class _Run:
             policy.vehicle = policy.vehicle
         for person in batch.new_contacts:
             person.customer = person.customer
+        for line in batch.new_consents:
+            line.customer = line.customer
         copy_in([reading for readings in batch.new_readings.values() for reading in readings])
         copy_in(batch.new_policies)
         copy_in(batch.new_contacts)
+        copy_in(batch.new_consents)
+        self._share_wishes(batch)
         known_cars = [e for e in batch.used.values() if isinstance(e.instance, Vehicle) and not e.is_new]
         changed = [e for e in known_cars if e.changed or e.is_touched]
         refresh_vehicle_facts([e.instance.pk for e in changed], on=self.on)
         owners = {e.instance.owner_id for e in changed if e.changed & {"delivery_on", "status"}}
         owners |= {e.instance.owner_id for e in batch.new_vehicles}
         refresh_delivery_dates(owners, on=self.on)
+        self._announce_deliveries(batch)
+
+    def _announce_deliveries(self, batch: Batch) -> None:
+        """Have care planned at once where a delivery of the last days came in: its first calls may be due today.
+
+        For these alone: the night takes the rest of the file, and an old customer base asks nothing of the broker.
+        """
+        cars = [entry for entry in batch.used.values() if isinstance(entry.instance, Vehicle)]
+        delivered = {
+            entry.instance.owner_id
+            for entry in cars
+            if (entry.is_new or "delivery_on" in entry.changed)
+            and entry.instance.status == VehicleStatus.IN_USE
+            and entry.instance.delivery_on is not None
+            and entry.instance.delivery_on >= self.on - PROMISED_AT_ONCE
+        }
+        if delivered:
+            announce(*sorted(delivered))
+
+    def _share_wishes(self, batch: Batch) -> None:
+        """Bring the wishes of the batch into the other files of the same people in the group, and theirs into these."""
+        known = [e for e in batch.used.values() if isinstance(e.instance, Customer) and not e.is_new]
+        refusing = {line.customer_id for line in batch.new_consents}
+        stricter = {e.instance.pk for e in known if "do_not_contact" in e.changed or e.instance.pk in refusing}
+        refresh_refused_channels(refusing)
+        somebody_else = {e.instance.pk for e in known if e.changed & IDENTITY}
+        new = {e.instance.pk for e in batch.new_customers}
+        pass_on_wishes(new | somebody_else | stricter, by=self.by)
+        taken_over = set(take_over_wishes(new | somebody_else, by=self.by))
+        # For the new ones nothing is planned that could be forbidden.
+        announce_wishes(stricter | taken_over - new)
 
     def _save_customers(self, batch: Batch) -> None:
         for car in batch.new_vehicles:
@@ -538,12 +616,30 @@ class _Run:
 
 
 def _lock_known(batch: Batch) -> None:
-    """Lock the customers and cars on file that a batch may write, in the order of ADR 0011."""
+    """Lock the customers and cars on file that a batch may write, in the order of ADR 0011.
+
+    With the customers go the other files of the same people. What was asked for since the batch was looked up stays
+    when it is stricter.
+    """
     cars = [e.instance for e in batch.used.values() if isinstance(e.instance, Vehicle)]
-    people = {e.instance.pk for e in batch.used.values() if isinstance(e.instance, Customer)}
-    people |= {car.owner.pk if car.pk is None else car.owner_id for car in cars}
-    list(locked(Customer.objects.filter(pk__in=people - {None})).values_list("pk"))
+    written = [e for e in batch.used.values() if isinstance(e.instance, Customer)]
+    people = {e.instance.pk for e in written} | {car.owner.pk if car.pk is None else car.owner_id for car in cars}
+    tells = [e.instance for e in written if e.is_new or e.changed & IDENTITY]
+    lock_people(
+        people - {None},
+        mobiles=[customer.mobile for customer in tells],
+        id_number_hashes=[customer.id_number_hash for customer in tells],
+    )
+    refusing = {e.instance.pk: e for e in written if not e.is_new and "do_not_contact" in e.changed}
+    for pk, level in Customer.objects.filter(pk__in=refusing).order_by().values_list("pk", "do_not_contact"):
+        if not is_stricter(refusing[pk].instance.do_not_contact, level):
+            refusing[pk].changed -= {"do_not_contact", "do_not_contact_on", "do_not_contact_reason"}
     list(locked(Vehicle.objects.filter(pk__in=[car.pk for car in cars if car.pk])).values_list("pk"))
+
+
+def _words_of_refusal(row: ParsedRow) -> str:
+    """What is kept as the reason of a wish that a file brought: what the cell says, or that it was the file."""
+    return (_("Import: %(reason)s") % {"reason": row.refusal_reason} if row.refusal_reason else _("Import"))[:200]
 
 
 def _warn(batch: Batch, row: ParsedRow, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from django.utils.translation import gettext as _
 
 from accounts.models import Store
-from customers.choices import BirthdayCalendar, CustomerKind
+from customers.choices import BirthdayCalendar, Channel, CustomerKind, DoNotContact
 from customers.rules import (
     birthday_of_resident_id,
     is_credit_code,
@@ -27,7 +27,7 @@ from customers.rules import (
 from service.importing.cells import UnreadableCell, date_of, number_text_of, text_of, whole_number_of
 from service.importing.columns import ColumnMap, plain
 from service.importing.reading import Cell, Row
-from service.importing.words import CHOICES
+from service.importing.words import CHOICES, read_wish
 from vehicles.choices import InspectionSource, PlateKind, PolicyKind
 from vehicles.rules import (
     MAX_KM,
@@ -70,6 +70,9 @@ class ParsedRow:
     customer: dict[str, Any] = field(default_factory=dict)
     # Taken where the file of the customer or car is still empty.
     customer_hints: dict[str, Any] = field(default_factory=dict)
+    # Beside "do not contact" among the fields: channels refused, and the reason that the cell gives.
+    refused_channels: tuple[Channel, ...] = ()
+    refusal_reason: str = ""
     staff: dict[str, str] = field(default_factory=dict)
     contact: tuple[str, str, str] | None = None
     vin: str = ""
@@ -321,11 +324,32 @@ class _RowReader:
 
     def read_wishes(self) -> None:
         customer = self.row.customer
-        self.take_words(customer, ["preferred_channel", "preferred_slot", "do_not_contact"])
+        self.read_do_not_contact()
+        self.take_words(customer, ["preferred_channel", "preferred_slot"])
         self.take_words(customer, ["communication", "network", "referral_willingness", "tier"])
         criteria = [customer.get(name) for name in ("communication", "network", "referral_willingness")]
         if "tier" not in customer and None not in criteria:
             customer["tier"] = relation_tier(*criteria)
+
+    def read_do_not_contact(self) -> None:
+        """In doubt nobody enters as welcoming contact: a word that is not understood stops the row (domain §11.2)."""
+        text = text_of(self.cell("do_not_contact"))
+        if not plain(text) and text in ("", "-", "--", "/", "\\", "—", "——"):
+            return
+        wish = read_wish(text)
+        if wish is None:
+            self.problem(
+                "do_not_contact",
+                _(
+                    "“%(text)s” does not tell whether the customer may be contacted; write yes, no, marketing, "
+                    "or the channel that is refused, such as SMS"
+                )
+                % {"text": text},
+            )
+            return
+        if wish.level != DoNotContact.NONE or not wish.refused:
+            self.row.customer["do_not_contact"] = wish.level
+        self.row.refused_channels, self.row.refusal_reason = wish.refused, wish.reason
 
     # --- The car -----------------------------------------------------------------------------------------------
 

@@ -1,9 +1,12 @@
 """The words of a file for the choices of the data: those of domain §1 in both languages, and common others."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from customers.choices import Channel, Criterion, CustomerKind, DoNotContact, Salutation, Source, Tier, TimeSlot
+from customers.rules import STRICTNESS
 from service.importing.columns import plain
 from vehicles.choices import Energy, PlateKind, Use, VehicleStatus
 
@@ -51,13 +54,6 @@ CHOICES: Mapping[str, Mapping[str, Any]] = {
             TimeSlot.AFTERNOON: "下午|pm",
             TimeSlot.EVENING: "晚上|傍晚|晚间",
             TimeSlot.ANY: "任意|不限|随时|都可以|全天|any|any time|anytime",
-        }
-    ),
-    "do_not_contact": _table(
-        {
-            DoNotContact.NONE: "否|无|不|n|no|0|false|可联系|正常",
-            DoNotContact.MARKETING: "营销|免营销|仅营销|拒绝营销|不接受营销|no marketing|marketing only",
-            DoNotContact.ALL_BUT_SAFETY: "是|全部|仅安全|除安全外|y|yes|1|true|all-but-safety|do not contact|拒绝联系",
         }
     ),
     "source": _table(
@@ -141,3 +137,100 @@ CHOICES: Mapping[str, Mapping[str, Any]] = {
         }
     ),
 }
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a customer does not want, as a cell of the column "do not contact" says it.
+
+    ``reason`` is what the cell says beside the plain word: 投诉 of 是(投诉).
+    """
+
+    level: DoNotContact = DoNotContact.NONE
+    refused: tuple[Channel, ...] = ()
+    reason: str = ""
+
+
+_LEVELS = _table(
+    {
+        DoNotContact.NONE: (
+            "否|无|没有|不|不是|不拒绝|可联系|可以联系|愿意联系|正常|无要求|无限制|n|no|none|0|false|contact welcome"
+        ),
+        DoNotContact.MARKETING: (
+            "营销|免营销|仅营销|勿营销|拒绝营销|拒营销|不接受营销|不要营销|广告|不要广告|拒收广告|推销|拒绝推销"
+            "|no marketing|marketing only|no advertising|no ads|no promotions|promotions"
+        ),
+        # Whoever refuses calls or visits without a word about marketing refuses everything that may be refused.
+        DoNotContact.ALL_BUT_SAFETY: (
+            "是|有|对|全部|所有|仅安全|除安全外|y|yes|1|true|all-but-safety|do not contact|do not disturb|dnc"
+            "|no contact|refused|refuses|opted out|opt out|blacklist|blocked"
+            "|免打扰|勿扰|勿打扰|请勿打扰|不要打扰|别打扰|拒收|拒接|拒绝|拒绝打扰|拒绝联系|拒绝回访|拒绝跟踪|拒访|拒联|谢绝|谢绝回访"
+            "|勿联系|请勿联系|不要联系|不再联系|禁止联系|不愿联系|不联系|不回访|不要回访|勿回访|黑名单"
+        ),
+    }
+)
+_CHANNELS = {
+    Channel.SMS: "短信|信息|sms|text|text message",
+    Channel.PHONE: "电话|来电|打电话|phone|call|calls|phone call",
+    Channel.WECHAT: "微信|wechat",
+    Channel.EMAIL: "邮件|电子邮件|email|mail",
+    Channel.VISIT: "上门|拜访|上门拜访|visit|visits",
+}
+_NOT_BY = ("", "不", "勿", "勿发", "请勿", "不发", "不要", "不要发", "免", "拒", "拒收", "拒绝", "拒接", "不接", "no")
+_REFUSED = _table(
+    {
+        channel: "|".join(f"{prefix}{word}" for prefix in _NOT_BY for word in words.split("|"))
+        for channel, words in _CHANNELS.items()
+    }
+)
+# NFKC, which ``text_of`` has applied, makes the brackets and commas of Chinese texts plain ones.
+_WORD_AND_REASON = (
+    re.compile(r"(?P<word>[^(\[]+)[(\[](?P<reason>.+?)[)\]]\s*"),
+    re.compile(r"(?P<word>[^,;:、。\s—-]+)\s*[,;:、。\s—-]\s*(?P<reason>.+)"),
+)
+_SEPARATORS = re.compile(r"[/、,;+和及]|\band\b")
+# plain() drops signs; alone in a cell they are words.
+_SIGNS = {"√": "是", "✓": "是", "✔": "是", "×": "否", "✗": "否", "✘": "否"}
+
+
+def read_wish(text: str) -> Wish | None:
+    """Return what a text in the column "do not contact" means; None when that cannot be told.
+
+    是, 勿扰, 拒访 … stand for the strict level; 短信 or 不接电话 refuse a channel; a refusal may carry its reason,
+    是(投诉). What welcomes contact must say so and no more: 否(投诉中) is not understood.
+    """
+    text = _SIGNS.get(text, text)
+    wish = _words(text)
+    if wish is not None:
+        return wish
+    for shape in _WORD_AND_REASON:
+        parts = shape.fullmatch(text)
+        wish = _words(parts["word"]) if parts else None
+        if parts and wish and wish != _WELCOME:
+            return replace(wish, reason=parts["reason"].strip())
+    return None
+
+
+_WELCOME = Wish()
+
+
+def _one_word(text: str) -> Wish | None:
+    word = plain(text)
+    if word in _LEVELS:
+        return Wish(level=_LEVELS[word])
+    return Wish(refused=(_REFUSED[word],)) if word in _REFUSED else None
+
+
+def _words(text: str) -> Wish | None:
+    """One word, or several that refuse: 营销/电话."""
+    word = _one_word(text)
+    if word is not None:
+        return word
+    several = [_one_word(part) for part in _SEPARATORS.split(text)]
+    if None in several or _WELCOME in several:
+        return None
+    wishes = [wish for wish in several if wish is not None]
+    return Wish(
+        level=max((wish.level for wish in wishes), key=STRICTNESS.index),
+        refused=tuple(dict.fromkeys(channel for wish in wishes for channel in wish.refused)),
+    )

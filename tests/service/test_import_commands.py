@@ -2,7 +2,7 @@
 
 import csv
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import openpyxl
@@ -12,10 +12,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from accounts.choices import Role
-from customers.choices import BirthdayCalendar, CustomerKind, DoNotContact, Tier
-from customers.models import ContactPerson, Customer
+from core.fields import keyed_digest
+from customers.actions import record_consent
+from customers.choices import BirthdayCalendar, Channel, ConsentPurpose, CustomerKind, DoNotContact, Tier
+from customers.models import Consent, ContactPerson, Customer
+from followups.models import CareRule, TouchPoint
 from service.importing.customers import ImportIsRunning, import_customers
-from tests.factories import TODAY, CustomerFactory, MembershipFactory, VehicleFactory, vin
+from tests.factories import NOW, TODAY, CustomerFactory, MembershipFactory, VehicleFactory, vin
 from tests.shared_data import shared_data
 from vehicles.choices import InspectionSource, OdometerFlag, ServiceKind, VehicleStatus
 from vehicles.models import CarModel, InsurancePolicy, OdometerReading, Ownership, Vehicle
@@ -257,6 +260,40 @@ def test_a_file_never_lifts_do_not_contact(run):
     assert (customer.do_not_contact, customer.do_not_contact_on) == (DoNotContact.ALL_BUT_SAFETY, TODAY)
 
 
+WISH_HEADERS = ["姓名", "手机", "免打扰"]
+
+
+def test_a_wish_that_is_not_understood_comes_back_instead_of_a_welcome(run):
+    summary, refused = run([["王", "13812345678", "看情况"], ["李", "13912345678", "-"]], headers=WISH_HEADERS)
+    assert (counts(summary)[:2], summary["errors"]) == ((2, 1), 1)
+    assert refused[0]["Reason"].startswith("免打扰: “看情况” does not tell whether the customer may be contacted")
+    assert Customer.objects.get().name == "李"
+
+
+def test_the_reason_of_a_wish_is_kept(run):
+    run([["王", "13812345678", "是（投诉）"], ["李", "13912345678", "勿扰"]], headers=WISH_HEADERS)
+    kept = Customer.objects.order_by("pk").values_list("do_not_contact", "do_not_contact_reason")
+    assert list(kept) == [(DoNotContact.ALL_BUT_SAFETY, "Import: 投诉"), (DoNotContact.ALL_BUT_SAFETY, "Import")]
+
+
+def test_a_channel_that_a_file_refuses_is_a_withdrawal_in_the_ledger(run, store):
+    known = CustomerFactory(store=store, name="李", mobile="13912345678")
+    rows = [["王", "13812345678", "短信"], ["李", "13912345678", "短信、微信(嫌多)"]]
+    summary, _refused = run(rows, headers=WISH_HEADERS)
+    known.refresh_from_db()
+    new = Customer.objects.exclude(pk=known.pk).get()
+    assert counts(summary) == (2, 1, 1, 0, 0, 0, 0)
+    assert (new.refused_channels, known.refused_channels) == (["sms"], ["sms", "wechat"])
+    lines = Consent.objects.filter(customer=known).order_by("channel", "purpose")
+    assert set(lines.values_list("channel", "purpose", "is_given", "evidence")) == {
+        (channel, purpose, False, "Import: 嫌多")
+        for channel in ("sms", "wechat")
+        for purpose in ("marketing", "service")
+    }
+    assert counts(run(rows, headers=WISH_HEADERS)[0]) == (2, 0, 0, 0, 0, 2, 0)
+    assert Consent.objects.count() == 6
+
+
 def test_a_car_that_staff_closed_stays_closed(run):
     headers = ["姓名", "手机", "VIN", "车辆状态"]
     run([["王", "13812345678", vin(1), "在用"]], headers=headers)
@@ -403,6 +440,85 @@ def test_what_a_crash_left_is_completed_by_running_again(store, tmp_path, monkey
     assert Customer.objects.count() == 1
     result = import_customers(path=path, store=store, on=TODAY, by=None)
     assert (result.unchanged, result.customers_created, Customer.objects.count()) == (1, 1, 2)
+
+
+def test_a_delivery_of_yesterday_has_its_call_today_and_an_old_one_waits_for_the_night(
+    run, time_machine, django_capture_on_commit_callbacks
+):
+    time_machine.move_to("2026-11-21T09:00:00+08:00", tick=False)
+    CareRule.objects.exclude(code__in=["D1", "D3", "M3k"]).update(is_active=False)
+    rows = [[*WANG[:4], "2026-11-20", "", ""], [*LI[:4], "2026-08-21", "", ""]]
+    with django_capture_on_commit_callbacks(execute=True):
+        run(rows)
+    planned = TouchPoint.objects.order_by("nominal_on").values_list("customer__name", "rule__code", "due_on", "status")
+    assert ("王小明", "D1", date(2026, 11, 21), "open") in planned
+    assert {name for name, *_rest in planned} == {"王小明"}
+
+
+def test_only_customers_with_a_delivery_of_the_last_days_are_planned_at_once(run, planned_at_once):
+    def day(back):
+        return str(TODAY - timedelta(days=back))
+
+    rows = [[f"客户{back}", f"1380000000{back}", vin(back), "", day(back), "", ""] for back in range(6)]
+    ids = planned_at_once(lambda: run(rows))
+    delivered = Customer.objects.filter(name__in=["客户0", "客户1", "客户2", "客户3"])
+    assert ids == set(delivered.values_list("pk", flat=True))
+    assert planned_at_once(lambda: run(rows)) == set()
+    corrected = [[*rows[5][:4], day(1), "", ""]]
+    assert planned_at_once(lambda: run(corrected, dry_run=True)) == set()
+    assert planned_at_once(lambda: run(corrected)) == {Customer.objects.get(name="客户5").pk}
+
+
+# --- Wishes of people who are on file elsewhere (ADR 0015) --------------------------------------------------------
+
+
+def test_a_new_row_takes_over_what_its_person_refused_elsewhere(run, other_store, adviser):
+    refuses = CustomerFactory(store=other_store, mobile="13812345678", do_not_contact="all", do_not_contact_on=TODAY)
+    by_id = CustomerFactory(store=other_store, id_number_hash=keyed_digest("11010519491231002X"))
+    record_consent(
+        customer=by_id, purpose=ConsentPurpose.SERVICE, channel=Channel.SMS, is_given=False, at=NOW, by=adviser
+    )
+    headers = ["姓名", "手机", "身份证号码", "免打扰"]
+    rows = [
+        ["王小明", "13812345678", "", "否"],
+        ["李", "13912345678", "11010519491231002X", ""],
+        ["张", "13700000000", "", ""],
+    ]
+    summary, refused = run(rows, headers=headers)
+    assert (summary["customers_created"], refused) == (3, [])
+    mine = {customer.name: customer for customer in Customer.objects.exclude(pk__in=[refuses.pk, by_id.pk])}
+    assert (mine["王小明"].do_not_contact, mine["王小明"].do_not_contact_on) == (DoNotContact.ALL_BUT_SAFETY, TODAY)
+    for secret in (refuses.name, refuses.number, other_store.name, other_store.code):
+        assert secret not in mine["王小明"].do_not_contact_reason
+    assert (mine["李"].refused_channels, mine["李"].do_not_contact) == (["sms"], DoNotContact.NONE)
+    assert (mine["张"].refused_channels, mine["张"].do_not_contact) == ([], DoNotContact.NONE)
+    assert counts(run(rows, headers=headers)[0]) == (3, 0, 0, 0, 0, 3, 0)
+
+
+def test_a_wish_that_a_file_brings_reaches_the_other_files_of_the_person_at_once(run, other_store, planned_at_once):
+    elsewhere = CustomerFactory(store=other_store, mobile="13812345678")
+    wrong = CustomerFactory(store=other_store, mobile="13812345678", is_mobile_wrong=True)
+    ids = planned_at_once(lambda: run([["王", "13812345678", "是(投诉)"]], headers=WISH_HEADERS))
+    elsewhere.refresh_from_db()
+    wrong.refresh_from_db()
+    assert (elsewhere.do_not_contact, wrong.do_not_contact) == (DoNotContact.ALL_BUT_SAFETY, DoNotContact.NONE)
+    assert "投诉" not in elsewhere.do_not_contact_reason
+    assert ids == {elsewhere.pk}
+
+
+def test_what_was_asked_for_while_a_file_is_read_is_not_loosened(run, store, monkeypatch):
+    known = CustomerFactory(store=store, name="王", mobile="13812345678")
+    real = import_customers.__globals__["look_up"]
+
+    def meanwhile(*args, **words):
+        batch = real(*args, **words)
+        Customer.objects.filter(pk=known.pk).update(do_not_contact="all")
+        return batch
+
+    monkeypatch.setattr("service.importing.customers.look_up", meanwhile)
+    run([["王", "13812345678", "营销"]], headers=WISH_HEADERS)
+    known.refresh_from_db()
+    assert known.do_not_contact == DoNotContact.ALL_BUT_SAFETY
 
 
 # --- Odometer logs ------------------------------------------------------------------------------------------------

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import Store
-from customers.choices import BirthdayCalendar, CustomerKind, Tier
+from customers.choices import BirthdayCalendar, Channel, CustomerKind, DoNotContact, Tier
 from customers.rules import is_credit_code
 from service.importing.batch import IdSet
 from service.importing.cells import EXCEL_DAY_ZERO, UnreadableCell, date_of, number_text_of, text_of, whole_number_of
-from service.importing.columns import field_of, known_columns, map_columns
+from service.importing.columns import field_of, known_columns, map_columns, plain
 from service.importing.reading import Row, UnusableFile, encoding_of, read_table
 from service.importing.rows import CatalogueKey, RowParser
+from service.importing.words import Wish, read_wish
 from tests.factories import TODAY
 from tests.shared_data import shared_data
 from vehicles.choices import Energy, PlateKind, PolicyKind, Use
@@ -457,3 +458,49 @@ def test_a_resident_id_that_might_be_a_credit_code_is_a_resident_id():
 def test_a_landline_in_the_column_of_mobiles_is_kept_as_other_phone():
     row = parse(姓名="王", 手机="0543-3388888")
     assert (row.customer.get("mobile"), row.customer["other_phone"], row.problems) == (None, "0543-3388888", [])
+
+
+# --- Who may be contacted -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("level", "words"),
+    [
+        (DoNotContact.NONE, "否 无 不 没有 no NO N 0 none 可联系 正常 ×"),
+        (DoNotContact.MARKETING, "营销 拒绝营销 不要广告 marketing 免营销"),
+        (DoNotContact.ALL_BUT_SAFETY, "是 yes Y 1 TRUE √ 勿扰 免打扰 请勿打扰 拒绝 拒访 拒绝回访 黑名单 DNC 不要联系"),
+    ],
+)
+def test_a_plain_word_tells_how_far_a_wish_goes(level, words):
+    assert {word: read_wish(word) for word in words.split()} == {word: Wish(level) for word in words.split()}
+
+
+@pytest.mark.parametrize(
+    ("text", "wish"),
+    [
+        ("短信", Wish(refused=(Channel.SMS,))),
+        ("不接电话", Wish(refused=(Channel.PHONE,))),
+        ("no SMS", Wish(refused=(Channel.SMS,))),
+        ("短信、微信", Wish(refused=(Channel.SMS, Channel.WECHAT))),
+        ("营销/电话", Wish(DoNotContact.MARKETING, refused=(Channel.PHONE,))),
+        ("是(投诉)", Wish(DoNotContact.ALL_BUT_SAFETY, reason="投诉")),
+        ("拒访:上次投诉未解决", Wish(DoNotContact.ALL_BUT_SAFETY, reason="上次投诉未解决")),
+        ("yes - complained in May", Wish(DoNotContact.ALL_BUT_SAFETY, reason="complained in May")),
+        ("短信(嫌多)", Wish(refused=(Channel.SMS,), reason="嫌多")),
+    ],
+)
+def test_a_wish_may_name_channels_and_its_reason(text, wish):
+    assert read_wish(text) == wish
+
+
+@pytest.mark.parametrize(
+    "text", ["也许", "?", "是否", "否(投诉中)", "no calls please", "2", "否/是", "投诉", "13812345678"]
+)
+def test_what_does_not_clearly_tell_a_wish_is_not_guessed(text):
+    assert read_wish(text) is None
+
+
+@given(st.text(max_size=20))
+def test_no_text_but_a_known_word_welcomes_contact(text):
+    wish = read_wish(text)
+    assert wish != Wish() or text in ("×", "✗", "✘") or read_wish(plain(text)) == Wish()
