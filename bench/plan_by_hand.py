@@ -393,7 +393,18 @@ INSERT INTO hand_affected SELECT customer_id FROM made WHERE status = 'open' {"A
             cls="S+M",
             cycle="v.warranty_from_on",
         )
-        by_car("WE2", "warranty_ends_on", [-30], early=7, late=7, owner=sa, channels=[CALL], priority=3, cls="S+M")
+        by_car(
+            "WE2",
+            "warranty_runs_out_on",
+            [-30],
+            early=7,
+            late=7,
+            owner=sa,
+            channels=[CALL],
+            priority=3,
+            cls="S+M",
+            cycle="v.warranty_from_on",
+        )
         silent = "customers_customer c ON c.silent_since_on = h.key AND EXISTS (SELECT 1 FROM vehicles_vehicle v WHERE v.owner_id = c.id AND v.status = 'in_use')"
         self.insert(
             "DW",
@@ -428,7 +439,7 @@ INSERT INTO hand_affected SELECT customer_id FROM made WHERE status = 'open' {"A
         )
         by_car(
             "TG",
-            "three_guarantees_end_on",
+            "three_guarantees_run_out_on",
             [-30],
             early=5,
             late=5,
@@ -437,6 +448,7 @@ INSERT INTO hand_affected SELECT customer_id FROM made WHERE status = 'open' {"A
             priority=4,
             cls="S",
             where="AND v.use = 'private'",
+            cycle="v.warranty_from_on",
         )
         tomorrow = self.due(self.on + timedelta(1), self.on, "later")
         with connection.cursor() as cursor:

@@ -52,7 +52,8 @@ JOIN LATERAL (SELECT array_agg(user_id ORDER BY user_id) ids FROM accounts_membe
 INSERT INTO vehicles_vehicle (created_at, changed_at, store_id, owner_id, care_from, status, vin, plate, plate_kind,
     engine_no, gearbox_no, battery_code, energy, use, seats, is_minivan, body_colour, interior_colour, purchase_on,
     delivery_on, inspection_valid_until, inspection_source, next_service_kind, next_service_on, next_service_from_on,
-    warranty_from_on, warranty_ends_on, warranty_notice_on, three_guarantees_end_on)
+    warranty_from_on, warranty_ends_on, warranty_notice_on, warranty_runs_out_on,
+    three_guarantees_end_on, three_guarantees_run_out_on)
 SELECT '2020-01-01', '2020-01-01', c.store_id, c.id, '2024-01-01', 'in_use', 'L' || lpad(v.g::text, 16, '0'), '', '',
     '', '', '', 'petrol', CASE WHEN v.g % 12 = 0 THEN 'commercial' ELSE 'private' END, 5, false, '', '', d.day, d.day,
     '{today}'::date + ((v.g::bigint * 31) % 730)::int, 'estimate',
@@ -60,7 +61,7 @@ SELECT '2020-01-01', '2020-01-01', c.store_id, c.id, '2024-01-01', 'in_use', 'L'
     CASE WHEN d.day > '{today}'::date - 100 THEN d.day + 90
          ELSE '{today}'::date - 60 + ((v.g::bigint * 13) % 240)::int END,
     CASE WHEN d.day > '{today}'::date - 100 THEN d.day ELSE '{today}'::date - 180 END,
-    d.day, d.day + 1095, d.day + 1005, d.day + 730
+    d.day, d.day + 1095, d.day + 1005, d.day + 1095, d.day + 730, d.day + 730
 FROM (SELECT g, 1 + (g - 1) % {customers} AS owner FROM generate_series(1, {cars}) g) v
 JOIN customers_customer c ON c.number = 'C' || v.owner
 CROSS JOIN LATERAL (SELECT '{today}'::date - ((v.g::bigint * 7919) % 3650)::int AS day) d;

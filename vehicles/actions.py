@@ -82,10 +82,20 @@ _FACT_TYPES = {
     "warranty_ends_on": "date",
     "warranty_km": "integer",
     "warranty_notice_on": "date",
+    "warranty_runs_out_on": "date",
     "three_guarantees_end_on": "date",
+    "three_guarantees_run_out_on": "date",
     "inspection_valid_until": "date",
     "inspection_source": "text",
 }
+# Forecasts that contacts are planned from: one that moves is known since that day.
+_MOVING = (
+    "next_service_on",
+    "next_service_from_on",
+    "warranty_notice_on",
+    "warranty_runs_out_on",
+    "three_guarantees_run_out_on",
+)
 _INPUTS = (
     "pk",
     "energy",
@@ -182,8 +192,8 @@ def _refresh_batch(vehicle_ids: Sequence[int], *, on: date) -> int:
             f"""
             UPDATE vehicles_vehicle AS car SET {", ".join(f"{name} = fact.{name}" for name in _FACT_TYPES)},
                 forecast_since = CASE
-                    WHEN (car.next_service_on, car.next_service_from_on, car.warranty_notice_on)
-                        IS DISTINCT FROM (fact.next_service_on, fact.next_service_from_on, fact.warranty_notice_on)
+                    WHEN ({", ".join(f"car.{name}" for name in _MOVING)})
+                        IS DISTINCT FROM ({", ".join(f"fact.{name}" for name in _MOVING)})
                     THEN %s ELSE car.forecast_since END,
                 inspection_since = CASE
                     WHEN car.inspection_valid_until IS DISTINCT FROM fact.inspection_valid_until
@@ -260,7 +270,9 @@ def vehicle_facts(car: Mapping[str, Any], used: Sequence[Reading], *, on: date) 
         "warranty_ends_on": warranty.ends_on if warranty else None,
         "warranty_km": warranty.km if warranty else None,
         "warranty_notice_on": warranty.notice_on if warranty else None,
+        "warranty_runs_out_on": warranty.runs_out_on if warranty else None,
         "three_guarantees_end_on": warranty.three_guarantees_end_on if warranty else None,
+        "three_guarantees_run_out_on": warranty.three_guarantees_run_out_on if warranty else None,
         "inspection_valid_until": valid_until,
         "inspection_source": source,
     }

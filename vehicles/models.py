@@ -100,7 +100,8 @@ class Vehicle(ChangeStamped):
 
     ``care_from`` is the day since which care for this car is promised to its present owner: the day it was entered or
     the owner changed. The ``next_service_…`` and ``warranty_…`` columns are computed from the odometer log, the
-    orders, the service plan and the warranty policy by ``vehicles.actions``; nothing else may write them.
+    orders, the service plan and the warranty policy by ``vehicles.actions``; nothing else may write them. ``…ends_on``
+    is the limit by months, ``…runs_out_on`` the day on which months or forecast kilometres end a warranty (ADR 0014).
     ``forecast_since`` and ``inspection_since`` say since when the dates have been what they are: a contact whose window
     ended before could not be promised.
     """
@@ -147,9 +148,15 @@ class Vehicle(ChangeStamped):
     warranty_ends_on = models.DateField(_("warranty ends"), null=True, blank=True, db_index=True)
     warranty_km = models.PositiveIntegerField(_("warranty, km"), null=True, blank=True)
     warranty_notice_on = models.DateField(_("warranty end near from"), null=True, blank=True, db_index=True)
+    warranty_runs_out_on = models.DateField(
+        _("warranty over by months or forecast km"), null=True, blank=True, db_index=True
+    )
     forecast_since = models.DateField(_("forecast since"), null=True, blank=True, editable=False)
     inspection_since = models.DateField(_("inspection date known since"), null=True, blank=True, editable=False)
-    three_guarantees_end_on = models.DateField(_("three guarantees end"), null=True, blank=True, db_index=True)
+    three_guarantees_end_on = models.DateField(_("three guarantees end"), null=True, blank=True)
+    three_guarantees_run_out_on = models.DateField(
+        _("three guarantees over by months or forecast km"), null=True, blank=True, db_index=True
+    )
 
     objects = VehicleQuerySet.as_manager()
 

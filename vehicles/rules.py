@@ -292,6 +292,7 @@ def forecast_service(
 
 WARRANTY_NOTICE_DAYS = 90
 WARRANTY_NOTICE_KM_SHARE = Decimal("0.9")
+FORECAST_DAYS = 36_500
 
 
 @dataclass(frozen=True)
@@ -309,13 +310,18 @@ DEFAULT_WARRANTY = WarrantyTerms()
 
 @dataclass(frozen=True)
 class WarrantyDates:
-    """``notice_on``: when its nearing end is to be spoken about; ``three_guarantees_end_on``: household cars only."""
+    """``ends_on`` is the limit by months alone; ``runs_out_on`` when months or forecast kilometres end the warranty.
+
+    ``notice_on``: when its nearing end is to be spoken about. The three guarantees are for household cars only.
+    """
 
     from_on: date
     ends_on: date
     km: int
     notice_on: date
+    runs_out_on: date
     three_guarantees_end_on: date | None
+    three_guarantees_run_out_on: date | None
 
 
 def warranty_dates(
@@ -329,25 +335,34 @@ def warranty_dates(
 ) -> WarrantyDates | None:
     """Return the warranty dates of a car, or None when neither delivery nor invoice date is known.
 
-    Warranty runs from the delivery date, else from the invoice (domain §11.3, V1). Its end is near 90 days before, or
-    on the day on which the forecast reaches 90 % of the kilometres (domain §3.2 WE1), whichever is first. The end by
-    kilometres is not a date: it is judged by the odometer, see ``age_band``.
+    Warranty runs from the delivery date, else from the invoice (domain §11.3, V1). It and the three guarantees run out
+    after their months or at their kilometres, whichever is first (domain §2.1): the day on which a mileage is reached
+    is counted from the latest used reading with ``rate`` kilometres a day (None: 40), never before the beginning. The
+    end is near 90 days before the months are over, or on the day on which the forecast reaches 90 % of the kilometres
+    (domain §3.2 WE1), whichever is first. Whether a car *is* within its kilometres is no forecast: see ``age_band``.
     """
     from_on = delivery_on or purchase_on
     if from_on is None:
         return None
-    ends_on = add_months(from_on, terms.months)
     last = used[-1] if used else Reading(from_on, 0)
-    km_left = int(terms.km * WARRANTY_NOTICE_KM_SHARE) - last.km
-    near_by_km = last.on + timedelta(days=int(km_left // (rate or DEFAULT_DAILY_KM)))
-    notice_on = max(min(ends_on - timedelta(days=WARRANTY_NOTICE_DAYS), near_by_km), from_on)
+
+    def first_of(by_months: date, km: int) -> date:
+        days = int((km - last.km) // (rate or DEFAULT_DAILY_KM))
+        # "Unlimited" kilometres are entered as very many; a calendar has an end.
+        by_km = last.on + timedelta(days=max(-FORECAST_DAYS, min(days, FORECAST_DAYS)))
+        return max(min(by_months, by_km), from_on)
+
+    ends_on = add_months(from_on, terms.months)
     is_household = use == Use.PRIVATE
+    guarantees_end_on = add_months(from_on, terms.three_guarantees_months) if is_household else None
     return WarrantyDates(
         from_on=from_on,
         ends_on=ends_on,
         km=terms.km,
-        notice_on=notice_on,
-        three_guarantees_end_on=add_months(from_on, terms.three_guarantees_months) if is_household else None,
+        notice_on=first_of(ends_on - timedelta(days=WARRANTY_NOTICE_DAYS), int(terms.km * WARRANTY_NOTICE_KM_SHARE)),
+        runs_out_on=first_of(ends_on, terms.km),
+        three_guarantees_end_on=guarantees_end_on,
+        three_guarantees_run_out_on=guarantees_end_on and first_of(guarantees_end_on, terms.three_guarantees_km),
     )
 
 

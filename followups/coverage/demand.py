@@ -125,12 +125,10 @@ class Demand:
             "inspection_end": lambda trigger: self._from_cars(
                 trigger, "inspection_valid_until", since="inspection_since"
             ),
-            "warranty_near": lambda trigger: self._from_cars(
-                trigger, "warranty_notice_on", cycle="warranty_from_on", since="forecast_since"
-            ),
-            "warranty_end": lambda trigger: self._from_cars(trigger, "warranty_ends_on"),
-            "three_guarantees_end": lambda trigger: self._from_cars(
-                trigger, "three_guarantees_end_on", use=Use.PRIVATE
+            "warranty_near": lambda trigger: self._from_warranty(trigger, "warranty_notice_on"),
+            "warranty_end": lambda trigger: self._from_warranty(trigger, "warranty_runs_out_on"),
+            "three_guarantees_end": lambda trigger: self._from_warranty(
+                trigger, "three_guarantees_run_out_on", use=Use.PRIVATE
             ),
             "season": self._from_seasons,
             "tier_contact": self._from_tiers,
@@ -204,6 +202,9 @@ class Demand:
         yield from self._from_cars(
             trigger, "next_service_on", cycle="next_service_from_on", since="forecast_since", **filters
         )
+
+    def _from_warranty(self, trigger: str, fact: str, **filters: Any) -> Iterator[Demanded]:
+        yield from self._from_cars(trigger, fact, cycle="warranty_from_on", since="forecast_since", **filters)
 
     def _from_service_months(self, trigger: str) -> Iterator[Demanded]:
         """The last day of the month before the month in which the service is due."""

@@ -1,9 +1,10 @@
-"""The next service a second time, from log and orders (domain §3.5), to find stored forecasts gone stale.
+"""Next service and end of the warranty a second time, from log and orders, to find stored forecasts gone stale.
 
 The planner reads the stored forecast, and so does the demand. A difference here is no missing touch point; it says that
 the facts behind the forecast changed without its being computed anew.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
@@ -27,17 +28,21 @@ PAIR_DAYS = 30
 # first months, first km, then months, then km
 DEFAULT_PLAN = (3, 5_000, 6, 10_000)
 BATTERY_PLAN = (3, 5_000, 12, 20_000)
+# months and km of the warranty, then of the three guarantees
+DEFAULT_POLICY = (36, 60_000, 24, 50_000)
+# So many days are for ever: "unlimited" kilometres are entered as very many.
+FOR_EVER = 36_500
 
 
 @dataclass(frozen=True)
-class NextService:
-    """What the stored columns say, or what the facts say."""
+class Forecast:
+    """What the stored columns say, or what the facts say: of which kind, for when, counted from when."""
 
     kind: str
     due_on: date | None
     from_on: date | None
 
-    def agrees_with(self, other: "NextService") -> bool:
+    def agrees_with(self, other: "Forecast") -> bool:
         if self.due_on is None or other.due_on is None:
             return self.due_on == other.due_on
         return (self.kind, self.from_on) == (other.kind, other.from_on) and abs(self.due_on - other.due_on) <= TOLERANCE
@@ -45,11 +50,11 @@ class NextService:
 
 @dataclass(frozen=True)
 class StaleForecast:
-    """A car whose stored next service differs from what its facts say now."""
+    """A car of which a stored forecast differs from what its facts say now."""
 
     vin: str
-    stored: NextService
-    computed: NextService
+    stored: Forecast
+    computed: Forecast
 
 
 def stale_forecasts(store_ids: list[int], limit: int) -> tuple[int, list[StaleForecast]]:
@@ -77,14 +82,25 @@ def stale_forecasts(store_ids: list[int], limit: int) -> tuple[int, list[StaleFo
     first: list[StaleForecast] = []
     facts = ("use", "energy", "delivery_on", "first_service_done_on", "last_service_on", "last_service_km")
     plan = ("first_months", "first_km", "interval_months", "interval_km")
+    policy = ("months", "km", "three_guarantees_months", "three_guarantees_km")
     stored = ("next_service_kind", "next_service_on", "next_service_from_on")
-    for car, vin, use, energy, *rest in stream(
-        cars, "pk", "vin", *facts, *(f"model__service_plan__{column}" for column in plan), *stored
-    ):
-        delivery_on, first_done_on, service_on, service_km, *terms_and_stored = rest
-        terms, said = terms_and_stored[:4], NextService(*terms_and_stored[4:])
+    ends = ("warranty_from_on", "warranty_runs_out_on", "three_guarantees_run_out_on")
+    columns = (
+        *facts,
+        "purchase_on",
+        *(f"model__service_plan__{column}" for column in plan),
+        *(f"model__warranty_policy__{column}" for column in policy),
+        *stored,
+        *ends,
+    )
+    for car, vin, use, energy, *rest in stream(cars, "pk", "vin", *columns):
+        delivery_on, first_done_on, service_on, service_km, purchase_on, *terms_and_stored = rest
+        terms, warranty, said = terms_and_stored[:4], terms_and_stored[4:8], Forecast(*terms_and_stored[8:11])
+        from_on, stored_warranty, stored_guarantees = terms_and_stored[11:]
         if terms[0] is None:
             terms = list(BATTERY_PLAN if energy == Energy.BEV else DEFAULT_PLAN)
+        if warranty[0] is None:
+            warranty = list(DEFAULT_POLICY)
         for _, on, km in services.of(car):
             if service_on is None or on >= service_on:
                 service_on, service_km = on, km
@@ -97,11 +113,37 @@ def stale_forecasts(store_ids: list[int], limit: int) -> tuple[int, list[StaleFo
             service=(service_on, service_km),
             log=log,
         )
-        if not said.agrees_with(computed):
+        since, rate = delivery_on or purchase_on, km_a_day(log, delivery_on)
+        warranty_on = runs_out(since, warranty[:2], log, rate)
+        guarantees_on = runs_out(since, warranty[2:], log, rate) if use == Use.PRIVATE else None
+        pairs = (
+            (said, computed),
+            (Forecast("warranty", stored_warranty, from_on), Forecast("warranty", warranty_on, since)),
+            (
+                Forecast("three guarantees", stored_guarantees, from_on),
+                Forecast("three guarantees", guarantees_on, since),
+            ),
+        )
+        wrong = next(((stored, now) for stored, now in pairs if not stored.agrees_with(now)), None)
+        if wrong is not None:
             count += 1
             if len(first) < limit:
-                first.append(StaleForecast(vin, said, computed))
+                first.append(StaleForecast(vin, *wrong))
     return count, first
+
+
+def runs_out(since: date | None, limits: Sequence[int], log: Sequence[tuple[date, int]], rate: Fraction) -> date | None:
+    """Return when a warranty of so many months and km is over by the one or the other (domain §2.1).
+
+    It begins on ``since``; None for a car without that. The kilometres go on from the last reading at ``rate`` a day.
+    """
+    if since is None:
+        return None
+    months, km = limits
+    read_on, read_km = log[-1] if log else (since, 0)
+    days = (km - read_km) // rate
+    by_km = read_on + timedelta(days=min(max(days, -FOR_EVER), FOR_EVER))
+    return max(since, min(by_km, months_after(since, months)))
 
 
 def next_service(
@@ -112,7 +154,7 @@ def next_service(
     first_done_on: date | None,
     service: tuple[date | None, int | None],
     log: list[tuple[date, int]],
-) -> NextService:
+) -> Forecast:
     """Return the next service by domain §3.5: by months or by the day on which the kilometres are reached.
 
     ``terms`` are first months, first km, interval months, interval km; ``service`` is the last one with its kilometres,
@@ -126,14 +168,14 @@ def next_service(
     elif delivery_on is not None:
         kind, start_on, months, km, start_km = ServiceKind.FIRST, delivery_on, terms[0], terms[1], 0
     else:
-        return NextService("", None, None)
+        return Forecast("", None, None)
     rate = km_a_day(log, delivery_on)
     from_on, from_km = start_on, start_km or 0
     if log and start_km is not None and log[-1][0] >= start_on:
         from_on, from_km = log[-1]
     km_on = max(from_on + timedelta(days=((start_km or 0) + km - from_km) // rate), start_on)
     due_on = km_on if is_commercial else min(km_on, months_after(start_on, months))
-    return NextService(kind, due_on, start_on)
+    return Forecast(kind, due_on, start_on)
 
 
 def km_a_day(log: list[tuple[date, int]], delivery_on: date | None) -> Fraction:

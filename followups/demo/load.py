@@ -187,7 +187,9 @@ _CAR_FACTS = (
     "warranty_ends_on",
     "warranty_km",
     "warranty_notice_on",
+    "warranty_runs_out_on",
     "three_guarantees_end_on",
+    "three_guarantees_run_out_on",
     "inspection_valid_until",
     "inspection_source",
 )

@@ -371,14 +371,15 @@ def _reconcile_changed(
             continue
         counts = _counts(result, each.rule)
         first, last = ranges[each.identity]
-        if TRIGGERS[each.rule.trigger].is_forecast:
+        trigger = TRIGGERS[each.rule.trigger]
+        if trigger.is_forecast:
             arms = list(nominal_hits(each.rule, first - reach, last + reach, calendar))
             for arm, found in arms:
                 if found:
                     counts.moved += sql.move_forecasts(each.identity, arm, found, part).rowcount()
         else:
             arms = list(nominal_hits(each.rule, first, last, calendar))
-        cancelled = sql.cancel_moot(each.identity, arms, part).rowcount()
+        cancelled = sql.cancel_moot(each.identity, arms, part, speaks_of_end=trigger.speaks_of_end).rowcount()
         counts.cancelled += cancelled
         result.cancelled += cancelled
     result.cancelled += upkeep.withhold(scope)

@@ -331,10 +331,13 @@ INSERT INTO care_affected SELECT customer_id FROM reopened""",
     )
 
 
-def cancel_moot(identity: int, arms: Iterable[tuple[Arm, Sequence[Hit]]], scope: Scope) -> Sql:
+def cancel_moot(
+    identity: int, arms: Iterable[tuple[Arm, Sequence[Hit]]], scope: Scope, *, speaks_of_end: bool = False
+) -> Sql:
     """Return the statement that cancels live touch points of changed customers which the facts no longer demand.
 
-    Those of customers and cars that are gone have been cancelled before, with their own reason (``upkeep.end_gone``).
+    With ``speaks_of_end`` an anchor that is over demands nothing either: nobody announces what is past. Those of
+    customers and cars that are gone have been cancelled before, with their own reason (``upkeep.end_gone``).
     """
     conditions: list[str] = []
     params: list[Any] = [scope.on, identity, list(scope.store_ids)]
@@ -342,12 +345,13 @@ def cancel_moot(identity: int, arms: Iterable[tuple[Arm, Sequence[Hit]]], scope:
         if not hits:
             continue
         demand = demanded_from(arm, hits, among=CHANGED)
+        still_to_come = " AND d.anchor_on >= %s" if speaks_of_end else ""
         conditions.append(
             f"AND NOT EXISTS ({demand.text} SELECT 1 FROM demand d WHERE d.c_customer = t.customer_id"
             " AND d.c_vehicle IS NOT DISTINCT FROM t.vehicle_id"
-            " AND (d.nominal_on = t.nominal_on OR (d.c_cycle = t.cycle_on AND d.step = t.step)))"
+            f" AND (d.nominal_on = t.nominal_on OR (d.c_cycle = t.cycle_on AND d.step = t.step)){still_to_come})"
         )
-        params += demand.params
+        params += demand.params + ([scope.on] if speaks_of_end else [])
     return Sql(
         f"""UPDATE followups_touchpoint t
 SET status = 'cancelled', closed_on = %s, lead_id = NULL, reason = 'facts_changed'

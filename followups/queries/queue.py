@@ -57,6 +57,12 @@ ANCHOR_NAMES: dict[str, Promise] = {
     "regular": _("Last effective contact"),
     "silence": _("Silent since"),
 }
+# The end that a contact speaks of, where the anchor is another day or may have moved since the task was made.
+SPOKEN_ENDS = {
+    "warranty_near": "warranty_ends_on",
+    "warranty_end": "warranty_runs_out_on",
+    "three_guarantees_end": "three_guarantees_run_out_on",
+}
 
 
 @dataclass(frozen=True)
@@ -398,8 +404,8 @@ def point_values(
         car = point.vehicle or (cars[0].vehicle if cars else None)
         model = car.model.series if car is not None and car.model else pgettext("in a sentence", "your car")
         day = point.anchor_on
-        if point.rule.trigger == "warranty_near" and point.vehicle and point.vehicle.warranty_ends_on:
-            day = point.vehicle.warranty_ends_on
+        if point.vehicle and (end := SPOKEN_ENDS.get(point.rule.trigger)):
+            day = getattr(point.vehicle, end) or day
         return PointValues(
             customer=address_of(customer, language=language),
             model=model,

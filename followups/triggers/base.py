@@ -37,6 +37,8 @@ class Trigger(ABC):
     code: ClassVar[str]
     # Whether its nominal dates are forecasts that may still move (see ``TouchPoint.cycle_on``).
     is_forecast: ClassVar[bool] = False
+    # Whether its contacts speak of an end that is still to come: over by what is known now, they are not made any more.
+    speaks_of_end: ClassVar[bool] = False
 
     @abstractmethod
     def arms(self, rule: CareRule) -> Sequence[Arm]:

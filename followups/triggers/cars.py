@@ -92,15 +92,21 @@ class WarrantyNear(CarDate):
 
 
 class WarrantyEnd(CarDate):
+    """The day on which months or kilometres end the warranty: a forecast, as the odometer goes on (ADR 0014)."""
+
     code = "warranty_end"
-    field = "warranty_ends_on"
+    field = "warranty_runs_out_on"
+    cycle = "warranty_from_on"
+    known = "forecast_since"
+    is_forecast = True
+    speaks_of_end = True
 
 
-class ThreeGuaranteesEnd(CarDate):
+class ThreeGuaranteesEnd(WarrantyEnd):
     """Household cars only: the three-guarantees rules do not cover commercial ones (domain §11.3)."""
 
     code = "three_guarantees_end"
-    field = "three_guarantees_end_on"
+    field = "three_guarantees_run_out_on"
 
     def cars(self) -> QuerySet:
         return super().cars().filter(use=Use.PRIVATE)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,11 +15,12 @@ from customers.choices import BirthdayCalendar, CustomerStatus, DoNotContact, Sa
 from followups.choices import OffsetUnit, Shift, TouchPointStatus
 from followups.coverage import CannotCheckCoverage, check_coverage
 from followups.coverage.dates import WorkingDays
-from followups.coverage.forecast import km_a_day, next_service
+from followups.coverage.forecast import km_a_day, next_service, runs_out
 from followups.coverage.nights import Nights
 from followups.models import CareRule, TouchPoint
 from tests.factories import (
     CareRuleFactory,
+    CarModelFactory,
     ContactLogFactory,
     CustomerFactory,
     InsurancePolicyFactory,
@@ -28,8 +30,10 @@ from tests.factories import (
     SuggestedWorkFactory,
     TouchPointFactory,
     VehicleFactory,
+    WarrantyPolicyFactory,
     WorkOrderFactory,
 )
+from vehicles.actions import refresh_vehicle_facts
 from vehicles.choices import ServiceKind, Use, VehicleStatus
 
 pytestmark = pytest.mark.django_db
@@ -215,8 +219,8 @@ def test_the_due_list_is_of_the_month_before_whichever_day_the_service_is_due(cu
 
 
 def test_three_guarantees_end_for_private_cars_only(customer):
-    a_car(customer, three_guarantees_end_on=date(2027, 5, 1))
-    a_car(customer, three_guarantees_end_on=date(2027, 6, 1), use=Use.COMMERCIAL)
+    a_car(customer, three_guarantees_run_out_on=date(2027, 5, 1))
+    a_car(customer, three_guarantees_run_out_on=date(2027, 6, 1), use=Use.COMMERCIAL)
     a_rule(trigger="three_guarantees_end", offsets=[-30])
     assert demanded_days() == [date(2027, 4, 1)]
 
@@ -513,6 +517,45 @@ def test_a_stored_forecast_that_its_facts_contradict_is_a_note(car_due_in_decemb
         f"stale forecast: {car_due_in_december.vin} stored periodic 2026-12-10, from its facts first 2025-04-10\n"
         "stale_forecasts: 1. Compute them anew with: manage.py refresh_cars\n"
     )
+
+
+def test_a_stored_end_of_the_warranty_that_its_facts_contradict_is_a_note(customer, capsys):
+    car = a_car(customer, delivery_on=date(2025, 1, 10))
+    refresh_vehicle_facts([car.pk], on=date(2025, 1, 10))
+    says = ["care_coverage", "--from", "2026-01-01", "--to", "2026-01-31"]
+    call_command(*says)
+    assert capsys.readouterr().err == ""
+    type(car).objects.filter(pk=car.pk).update(three_guarantees_run_out_on=date(2027, 3, 1))
+    call_command(*says)
+    assert capsys.readouterr().err.startswith(
+        f"stale forecast: {car.vin} stored three guarantees 2027-03-01, from its facts three guarantees 2027-01-10\n"
+    )
+    type(car).objects.filter(pk=car.pk).update(warranty_runs_out_on=None)
+    call_command(*says)
+    assert "stored warranty -, from its facts warranty 2028-01-10\n" in capsys.readouterr().err
+    refresh_vehicle_facts([car.pk], on=date(2025, 1, 10))
+    call_command(*says)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_warranty_is_over_by_months_or_kilometres_whichever_is_first():
+    since, log = date(2024, 1, 10), [(date(2025, 1, 1), 40_000)]
+    assert runs_out(None, (24, 50_000), log, Fraction(100)) is None
+    assert runs_out(since, (24, 50_000), [], Fraction(40)) == date(2026, 1, 10)
+    assert runs_out(since, (24, 50_000), log, Fraction(100)) == date(2025, 4, 11)
+    assert runs_out(since, (24, 2_000_000_000), log, Fraction(5)) == date(2026, 1, 10)
+    assert runs_out(since, (24, 50), [(date(2024, 1, 20), 2_000_000)], Fraction(5)) == since
+
+
+@pytest.mark.parametrize("use", [Use.PRIVATE, Use.COMMERCIAL])
+def test_both_ways_to_the_end_of_the_warranty_agree(customer, use):
+    model = CarModelFactory(warranty_policy=WarrantyPolicyFactory(km=70_000, three_guarantees_km=45_000))
+    for number, km in enumerate((0, 9_000, 30_000, 44_000, 69_999, 120_000)):
+        car = a_car(customer, use=use, delivery_on=date(2025, 1, 10), model=model if number % 2 else None)
+        OdometerReadingFactory(vehicle=car, on=date(2025, 3, 1), km=km // 3)
+        OdometerReadingFactory(vehicle=car, on=date(2025, 7, 1), km=km)
+        refresh_vehicle_facts([car.pk], on=date(2025, 7, 1))
+    assert check(date(2025, 1, 1), date(2025, 1, 2)).stale_count == 0
 
 
 def test_the_next_service_is_by_months_or_kilometres_whichever_is_first():

@@ -304,3 +304,83 @@ def test_what_counts_from_a_delivery_that_was_corrected_is_promised_from_then_on
         first=date(2026, 10, 1), last=date(2026, 12, 3), now=datetime(2026, 12, 3, 8, tzinfo=UTC), store=None
     )
     assert (checked.expected, checked.missing, checked.duplicates) == (0, 0, 0)
+
+
+# --- What ends by months or kilometres (ADR 0014) -------------------------------------------------------------------
+
+ENDS = {"WE2": "warranty_runs_out_on", "TG": "three_guarantees_run_out_on"}
+
+
+def _ending(code, on):
+    """A car whose months end long after its kilometres, which end ``on``; the rule alone is switched on."""
+    only(code)
+    delivery = date(2026, 1, 5)
+    months = {"warranty_ends_on": date(2029, 1, 5), "three_guarantees_end_on": date(2028, 1, 5)}
+    return car(delivery=delivery, warranty_from_on=delivery, forecast_since=ENTERED, **months, **{ENDS[code]: on})
+
+
+def _move(vehicle, code, on):
+    Vehicle.objects.filter(pk=vehicle.pk).update(forecast_since=TUESDAY, **{ENDS[code]: on})
+
+
+@pytest.fixture(params=ENDS)
+def ending(request):
+    """The code of a rule, and a car whose end by kilometres is thirty days after Monday."""
+    return request.param, _ending(request.param, MONDAY + timedelta(days=30))
+
+
+def _is_covered(last):
+    found = check_coverage(first=ENTERED, last=last, now=datetime(2090, 1, 1, tzinfo=UTC))
+    return found.is_complete
+
+
+def test_an_end_by_kilometres_is_told_thirty_days_before_the_forecast(ending):
+    plan_care(on=MONDAY)
+    assert rows("nominal_on", "anchor_on", "cycle_on", "status") == [
+        (MONDAY, MONDAY + timedelta(days=30), date(2026, 1, 5), "open")
+    ]
+    assert _is_covered(MONDAY)
+
+
+def test_an_end_that_moves_takes_its_open_contact_along_and_repeats_none_that_was_made(ending):
+    code, vehicle = ending
+    plan_care(on=MONDAY)
+    later = MONDAY + timedelta(days=60)
+    _move(vehicle, code, later + timedelta(days=30))
+    plan_care(on=TUESDAY)
+    assert rows("nominal_on", "status") == [(later, "open")]
+    TouchPoint.objects.update(status=TouchPointStatus.DONE, closed_on=TUESDAY)
+    _move(vehicle, code, later + timedelta(days=40))
+    for day in days(later, 15):
+        plan_care(on=day)
+    assert rows("nominal_on", "status") == [(later, "done")]
+    assert _is_covered(later + timedelta(days=15))
+
+
+def test_an_end_that_the_odometer_has_passed_is_announced_no_more(ending):
+    code, vehicle = ending
+    plan_care(on=MONDAY)
+    _move(vehicle, code, MONDAY)
+    plan_care(on=TUESDAY)
+    assert rows("status", "reason") == [("cancelled", "facts_changed")]
+    assert _is_covered(MONDAY)
+
+
+def test_an_end_that_comes_nearer_than_its_window_is_still_told(ending):
+    code, vehicle = ending
+    plan_care(on=MONDAY)
+    _move(vehicle, code, TUESDAY)
+    plan_care(on=TUESDAY)
+    assert rows("nominal_on", "status") == [(MONDAY, "open")]
+
+
+def test_a_car_entered_beyond_its_kilometres_is_told_of_no_end_by_months():
+    for code in ENDS:
+        _ending(code, date(2026, 8, 1))
+    only(*ENDS)
+    ends_by_months = (date(2027, 12, 6), date(2028, 12, 6))
+    plan_care(on=MONDAY)
+    for end in ends_by_months:
+        plan_care(on=end)
+    assert rows("status") == []
+    assert _is_covered(ends_by_months[1])

@@ -176,6 +176,20 @@ def test_the_card_says_who_and_why_in_the_customers_own_values(caller, due):
     ]
 
 
+@pytest.mark.parametrize(("code", "fact"), [("WE2", "warranty_runs_out_on"), ("TG", "three_guarantees_run_out_on")])
+def test_an_end_by_kilometres_is_told_as_it_is_known_now(caller, due, code, fact):
+    rule = CareRule.objects.get(code=code, store=None)
+    point = due(rule=rule, anchor_on=TODAY + timedelta(days=30))
+    car = VehicleFactory(owner=point.customer, **{fact: TODAY + timedelta(days=14)})
+    type(point).objects.filter(pk=point.pk).update(vehicle=car)
+
+    card = caller.get(address("card", point.customer)).context["card"]
+
+    words = card.reasons[0].points[0]
+    assert "5 December 2026" in words
+    assert "by months or mileage, whichever is first" in words.lower()
+
+
 def test_the_message_is_in_the_customers_language_not_the_callers(caller, due):
     point = due(
         customer__name="王小明",

@@ -134,6 +134,32 @@ def test_a_reading_moves_the_forecast_and_an_odd_one_is_kept_but_left_out(car, a
     assert car.odometer_km == 3000
 
 
+def test_a_reading_moves_the_end_of_the_warranty_which_is_known_since_then(car, adviser):
+    def ends():
+        return car.warranty_runs_out_on, car.three_guarantees_run_out_on
+
+    assert ends() == (car.warranty_ends_on, car.three_guarantees_end_on) == (date(2029, 1, 10), date(2028, 1, 10))
+    Vehicle.objects.filter(pk=car.pk).update(forecast_since=None)
+    add_reading(vehicle=car, on=date(2026, 7, 9), km=36000, source=OdometerSource.CUSTOMER, by=adviser, known_on=TODAY)
+    car.refresh_from_db()
+    assert str(car.daily_km) == "200.0"
+    assert ends() == (date(2026, 11, 6), date(2026, 9, 17))
+    assert (car.warranty_ends_on, car.three_guarantees_end_on) == (date(2029, 1, 10), date(2028, 1, 10))
+    assert car.forecast_since == TODAY
+
+
+def test_a_policy_that_moves_the_end_alone_makes_the_forecast_a_new_one(owner):
+    policy = WarrantyPolicyFactory(three_guarantees_months=24)
+    model = CarModelFactory(warranty_policy=policy)
+    car = VehicleFactory(owner=owner, model=model, delivery_on=date(2026, 9, 10))
+    refresh_vehicle_facts([car.pk], on=date(2026, 9, 10))
+    policy.three_guarantees_months = 36
+    save_catalogue_entry(entry=policy, at=AT, by=None)
+    refresh_changed_models(now=AT)
+    car.refresh_from_db()
+    assert (car.three_guarantees_run_out_on, car.forecast_since) == (date(2029, 9, 10), TODAY)
+
+
 def test_the_same_reading_twice_is_one(car, adviser):
     for _again in range(2):
         add_reading(vehicle=car, on=date(2026, 2, 9), km=3000, source=OdometerSource.CUSTOMER, by=adviser)

@@ -17,6 +17,7 @@ from vehicles.rules import (
     DEFAULT_WARRANTY,
     PlateProblem,
     Reading,
+    WarrantyTerms,
     age_band,
     daily_km,
     default_terms,
@@ -281,6 +282,40 @@ def test_warranty_runs_from_delivery_and_its_end_is_near_ninety_days_before():
     assert (dates.from_on, dates.ends_on) == (date(2024, 1, 10), date(2027, 1, 10))
     assert dates.notice_on == date(2026, 10, 12)
     assert dates.three_guarantees_end_on == date(2026, 1, 10)
+
+
+def test_warranty_and_three_guarantees_run_out_by_months_or_kilometres_whichever_is_first():
+    def dates(**words):
+        return warranty_dates(
+            terms=DEFAULT_WARRANTY, use=Use.PRIVATE, purchase_on=None, delivery_on=date(2024, 1, 10), **words
+        )
+
+    unread = dates()  # 40 km a day: the months come first
+    assert (unread.runs_out_on, unread.three_guarantees_run_out_on) == (date(2027, 1, 10), date(2026, 1, 10))
+    driven = dates(used=[Reading(date(2025, 1, 1), 40000)], rate=Decimal(100))
+    assert (driven.runs_out_on, driven.three_guarantees_run_out_on) == (date(2025, 7, 20), date(2025, 4, 11))
+    assert (driven.ends_on, driven.three_guarantees_end_on) == (date(2027, 1, 10), date(2026, 1, 10))
+    over = dates(used=[Reading(date(2025, 1, 1), 55000)], rate=Decimal(100))
+    assert (over.runs_out_on, over.three_guarantees_run_out_on) == (date(2025, 2, 20), date(2024, 11, 12))
+
+
+def test_kilometres_without_a_limit_leave_the_months():
+    terms = WarrantyTerms(km=2_000_000_000, three_guarantees_km=2_000_000_000)
+    dates = warranty_dates(
+        terms=terms,
+        use=Use.PRIVATE,
+        purchase_on=None,
+        delivery_on=date(2024, 1, 10),
+        used=[Reading(date(2025, 1, 1), 90000)],
+        rate=Decimal(5),
+    )
+    assert (dates.runs_out_on, dates.three_guarantees_run_out_on) == (date(2027, 1, 10), date(2026, 1, 10))
+    assert dates.notice_on == date(2026, 10, 12)
+
+
+def test_three_guarantees_are_for_household_cars_only():
+    dates = warranty_dates(terms=DEFAULT_WARRANTY, use=Use.OFFICIAL, purchase_on=date(2024, 1, 10), delivery_on=None)
+    assert (dates.three_guarantees_end_on, dates.three_guarantees_run_out_on) == (None, None)
 
 
 def test_warranty_is_near_its_end_at_ninety_percent_of_its_kilometres():

@@ -78,6 +78,15 @@ def test_a_car_takes_the_same_queries_with_one_and_three_lines_of_everything(
         assert client.get(vehicle.get_absolute_url()).status_code == 200
 
 
+@pytest.mark.parametrize(("runs_out_on", "is_said"), [(date(2026, 8, 1), True), (date(2027, 1, 10), False)])
+def test_an_end_by_mileage_is_said_beside_the_end_by_months(as_user, adviser, store, runs_out_on, is_said):
+    vehicle = VehicleFactory(
+        owner=CustomerFactory(store=store), warranty_ends_on=date(2027, 1, 10), warranty_runs_out_on=runs_out_on
+    )
+    page = as_user(adviser).get(vehicle.get_absolute_url()).content.decode()
+    assert ("by its mileage, until about 2026-08-01" in page) == is_said
+
+
 # --- Who has the car ----------------------------------------------------------------------------------------------
 
 
