@@ -144,6 +144,7 @@ def measure(customers: int) -> None:
     look("GM1-1", "S1 the store's day, for its manager", ["/"])
     look("SC1-2", "S1 the number of the next seven days, fetched apart", ["/ahead/"], HTTP_HX_REQUEST="true")
     look("GM1-1", "team and load", ["/team/"])
+    look("GM1-1", "missed contacts", ["/missed/"])
     look("GM1-1", "search by mobile, 11, 6 and 4 digits", [f"/search/?q={mobile[-n:]}" for n in (11, 6, 4)])
     look("GM1-1", "customers, first page", ["/customers/"])
     look("GM1-1", "vehicles, first page", ["/vehicles/"])
