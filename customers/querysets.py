@@ -1,11 +1,42 @@
 from typing import TYPE_CHECKING, Self
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Case, F, Func, Q, Value, When
 
 from accounts.permissions import within_reach
+from customers.choices import Channel
 
 if TYPE_CHECKING:
     from accounts.models import User
+
+
+def channels_that_reach(customer: str = "") -> Func:
+    """An expression: the message channels by which a customer can be written to, by the numbers and addresses on file.
+
+    ``customer`` is the path to the customer, such as ``customer__``. A number that is known to be wrong reaches nobody,
+    and neither does a WeChat ID that is this number. What the app knows of a customer is not on file here.
+    """
+
+    def filled(name: str) -> Q:
+        return ~Q(**{f"{customer}{name}": ""})
+
+    mobile = filled("mobile") & Q(**{f"{customer}is_mobile_wrong": False})
+    wechat = mobile | (filled("wechat") & ~Q(**{f"{customer}wechat": F(f"{customer}mobile")}))
+    conditions = {
+        Channel.SMS: mobile,
+        Channel.WECHAT: wechat,
+        Channel.WECOM: wechat,
+        Channel.EMAIL: filled("email"),
+        Channel.LETTER: filled("address_detail"),
+        Channel.CARD: filled("address_detail"),
+    }
+    return Func(
+        Value(Channel.APP.value),
+        *(Case(When(condition, then=Value(channel.value))) for channel, condition in conditions.items()),
+        template="array_remove(ARRAY[%(expressions)s]::varchar(10)[], NULL)",
+        output_field=ArrayField(models.CharField(max_length=10)),
+    )
 
 
 class CustomerQuerySet(models.QuerySet):

@@ -49,6 +49,7 @@ class Reason(models.TextChoices):
     DO_NOT_CONTACT = "do_not_contact", _("Do not contact")
     NO_MARKETING = "no_marketing", _("No marketing")
     CHANNELS_REFUSED = "channels_refused", _("Consent withdrawn for every channel")
+    NO_ADDRESS = "no_address", _("No usable number or address")
     OPEN_COMPLAINT = "open_complaint", _("Open complaint")
     CONTACT_GAP = "contact_gap", _("Too soon after the last contact")
     MESSAGE_LIMIT = "message_limit", _("Too many marketing messages")

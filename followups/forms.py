@@ -401,7 +401,8 @@ class ShownBatchForm(forms.Form):
     """What somebody had before them when they pressed a button under a batch.
 
     ``last`` is the newest touch point that the page counted. What the planner adds later has a higher id: nobody saw
-    it, so it is neither sent nor taken away.
+    it, so it is neither sent nor taken away. ``channel`` is the one that the page was about, the plan's
+    first one unless said.
     """
 
     last = forms.IntegerField(
@@ -409,6 +410,14 @@ class ShownBatchForm(forms.Form):
         widget=forms.HiddenInput,
         error_messages={"required": _("That did not work. Reload the page and try again.")},
     )
+    channel = forms.ChoiceField(label=_("Sent by"), widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, channels: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _choices(self, "channel").choices = self.channels = channels
+
+    def clean_channel(self) -> str:
+        return self.cleaned_data["channel"] or self.channels[0][0]
 
     def shown_of(self, points: TouchPointQuerySet) -> TouchPointQuerySet:
         """Return the touch points of a batch that the page counted."""
@@ -419,14 +428,12 @@ class BatchForm(ShownBatchForm):
     """How a batch of messages was sent, and to whom: the ticked ones of the page, or all but its un-ticked ones."""
 
     PAGE, ALL = "page", "all"
-    channel = forms.ChoiceField(label=_("Sent by"), widget=forms.Select(attrs={"class": "form-select"}))
     scope = forms.ChoiceField(choices=[(PAGE, PAGE), (ALL, ALL)])
     shown = forms.TypedMultipleChoiceField(coerce=int, required=False)
     ticked = forms.TypedMultipleChoiceField(coerce=int, required=False)
 
     def __init__(self, *args: Any, channels: list[tuple[str, str]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        _choices(self, "channel").choices = channels
+        super().__init__(*args, channels=channels, **kwargs)
         # The ids only ever narrow rows that the user may see, so any number is a valid one.
         for name in ("shown", "ticked"):
             values = cast(QueryDict, self.data).getlist(name) if self.is_bound else []

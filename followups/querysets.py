@@ -9,6 +9,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
 from accounts.permissions import within_reach
 from customers.choices import CustomerStatus, DoNotContact, TimeSlot
+from customers.querysets import channels_that_reach
 from followups.choices import CareClass, Handling, NextStepKind, Severity, TouchPointStatus
 from followups.permissions import pool_store_ids, work_store_ids
 from followups.rules import AFTER_SERVICE_TRIGGER
@@ -73,6 +74,18 @@ class TouchPointQuerySet(models.QuerySet):
     def for_contact(self) -> Self:
         """Touch points that a person works off one customer at a time."""
         return self.filter(handling=Handling.CONTACT)
+
+    def with_reach(self) -> Self:
+        """Each with ``reach``: the message channels for which its customer has a number or an address."""
+        return self.annotate(reach=channels_that_reach("customer__"))
+
+    def reachable_by(self, *channels: str) -> Self:
+        """Those whose customers a message by one of the channels can reach."""
+        return self.with_reach().filter(reach__overlap=list(channels))
+
+    def unreachable_by(self, *channels: str) -> Self:
+        """Those whose customers no message by any of the channels can reach."""
+        return self.with_reach().exclude(reach__overlap=list(channels))
 
     def overdue(self, *, on: date) -> Self:
         """Open ones whose due date is past while the window is not."""

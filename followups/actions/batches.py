@@ -22,11 +22,17 @@ from followups.rules import MESSAGE_CHANNELS, URGENT, local_time
 
 @dataclass(frozen=True)
 class BatchResult:
-    """Of a batch: touch points settled, customers written to, and touch points held back by the customers' wishes."""
+    """Of a batch: touch points settled, customers written to, and touch points held back by the customers' wishes.
+
+    ``without_address`` are touch points that ended because no channel of the rule reaches the customer, ``left_open``
+    those that another one reaches.
+    """
 
     sent: int
     customers: int
     held_back: int
+    without_address: int = 0
+    left_open: int = 0
 
 
 @atomic_again
@@ -36,7 +42,9 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
     ``touch_points`` is any queryset of them (a rule, a day, a store, without those that were un-ticked); only those of
     stores whose pool ``by`` may work are taken. One contact a customer, however many touch points it settles. Customers
     who asked not to be contacted, or refused the channel, since the night are held back: their touch points end
-    suppressed with the reason. Unless it was a greeting, the calls still open for those written to rest for the contact
+    suppressed with the reason. Customers without a usable number or address for the channel are never marked as
+    written to: their touch points stay open when another channel of the rule reaches them, and else end suppressed too.
+    Unless it was a greeting, the calls still open for those written to rest for the contact
     gap, as after any contact (``rules.settle``). Raises ``NotByMessage`` and ``NotYourContact``.
     """
     if channel not in MESSAGE_CHANNELS:
@@ -44,15 +52,15 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
     stores = pool_store_ids(by)
     if not stores:
         raise NotYourContact(_("Messages to many are sent by customer-care specialists and managers."))
-    picked = locked_points(touch_points.open().filter(handling=Handling.BATCH, store_id__in=stores))
+    picked = locked_points(touch_points.open().filter(handling=Handling.BATCH, store_id__in=stores)).with_reach()
     try:
-        sql, params = picked.values("pk").query.sql_with_params()
+        sql, params = picked.values("pk", "reach").query.sql_with_params()
     except EmptyResultSet:
         return BatchResult(sent=0, customers=0, held_back=0)
     with acting(by), connection.cursor() as cursor:
         cursor.execute(
             f"""
-            WITH picked (id) AS MATERIALIZED ({sql}),
+            WITH picked (id, reach) AS MATERIALIZED ({sql}),
             verdict AS MATERIALIZED (
                 SELECT point.id, point.customer_id, point.store_id, rule.ignores_gap,
                        rule.care_class = %s AND NOT rule.ignores_gap AS is_marketing,
@@ -61,8 +69,15 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
                             WHEN customer.do_not_contact = %s AND rule.care_class <> %s THEN %s
                             WHEN customer.do_not_contact = %s AND rule.care_class = %s THEN %s
                             WHEN %s = ANY(customer.refused_channels) THEN %s
-                            ELSE '' END AS refusal
-                FROM followups_touchpoint AS point
+                            WHEN %s = ANY(picked.reach) THEN ''
+                            -- Neither sent nor refused: NULL. Another message may still go out.
+                            WHEN EXISTS (
+                                SELECT FROM unnest(rule.channels) AS other
+                                WHERE other = ANY(picked.reach) AND other <> ALL(customer.refused_channels)
+                            ) THEN NULL
+                            ELSE %s END AS refusal
+                FROM picked
+                JOIN followups_touchpoint AS point ON point.id = picked.id
                 JOIN followups_carerule AS filed ON filed.id = point.rule_id
                 JOIN LATERAL (
                     SELECT own.* FROM followups_carerule AS own
@@ -71,13 +86,12 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
                 ) AS rule ON true
                 JOIN customers_customer AS customer ON customer.id = point.customer_id
                 JOIN accounts_store AS store ON store.id = point.store_id
-                WHERE point.id IN (SELECT picked.id FROM picked)
             ),
             held_back AS (
                 UPDATE followups_touchpoint AS point
                 SET status = %s, reason = verdict.refusal, closed_on = verdict.today, not_before = NULL
                 FROM verdict WHERE point.id = verdict.id AND verdict.refusal <> ''
-                RETURNING point.id
+                RETURNING point.reason
             ),
             contact AS (
                 INSERT INTO followups_contactlog
@@ -131,7 +145,10 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
                 WHERE point.id = rest.id AND (point.not_before IS NULL OR point.not_before < rest.until)
                 RETURNING point.id
             )
-            SELECT (SELECT count(*) FROM sent), (SELECT count(*) FROM contact), (SELECT count(*) FROM held_back)
+            SELECT (SELECT count(*) FROM sent), (SELECT count(*) FROM contact),
+                   (SELECT count(*) FROM held_back WHERE reason <> %s),
+                   (SELECT count(*) FROM held_back WHERE reason = %s),
+                   (SELECT count(*) FROM verdict WHERE refusal IS NULL)
             """,  # noqa: S608 - the inner statement is composed by Django, with parameters
             [
                 *params,
@@ -141,15 +158,15 @@ def mark_batch_sent(*, touch_points: TouchPointQuerySet, by: User, now: datetime
                 Reason.CUSTOMER_NOT_IN_CARE,
                 *(DoNotContact.ALL_BUT_SAFETY, CareClass.LEGAL, Reason.DO_NOT_CONTACT),
                 *(DoNotContact.MARKETING, CareClass.MARKETING, Reason.NO_MARKETING),
-                *(channel, Reason.CHANNELS_REFUSED),
+                *(channel, Reason.CHANNELS_REFUSED, channel, Reason.NO_ADDRESS),
                 TouchPointStatus.SUPPRESSED,
                 *(by.pk, now, channel, Outcome.MESSAGE_SENT),
                 TouchPointStatus.DONE,
                 *(TouchPointStatus.OPEN, TouchPointStatus.MERGED, Handling.CONTACT, URGENT),
+                *(Reason.NO_ADDRESS, Reason.NO_ADDRESS),
             ],
         )
-        sent, customers, held_back = cursor.fetchone()
-    return BatchResult(sent=sent, customers=customers, held_back=held_back)
+        return BatchResult(*cursor.fetchone())
 
 
 @atomic_again

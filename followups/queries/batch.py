@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 
+from django.db.models import Count, Max, Min, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import translation
+from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from accounts.choices import Language
 from core.parsing import as_id
-from customers.choices import Channel
-from customers.models import Customer
+from customers.choices import Channel, ConsentPurpose
+from customers.models import Consent, Customer
 from followups.greetings import wishes
 from followups.models import CareRule, TouchPoint
 from followups.queries.queue import address_of, spoken_date
@@ -19,6 +23,8 @@ from followups.talking_points import PointValues, message_lines
 
 BATCH_PAGE_SIZE = 100
 CHUNK = 2000
+UNREACHED_SHOWN = 50
+BY_WECHAT = (Channel.WECHAT, Channel.WECOM)
 
 
 @dataclass(frozen=True)
@@ -37,13 +43,39 @@ class BatchMessage:
     def name(self) -> str:
         return self.customer.name
 
-    @property
-    def mobile(self) -> str:
-        return self.customer.mobile
+    def address(self, channel: str) -> str:
+        """Where a message by a channel goes, as the sending tool wants it; empty where no such thing is on file."""
+        customer = self.customer
+        mobile = "" if customer.is_mobile_wrong else customer.mobile
+        if channel in BY_WECHAT:
+            return customer.wechat or mobile
+        return customer.email if channel == Channel.EMAIL else mobile
 
     @property
     def language(self) -> str:
         return str(Language(self.customer.language).label)
+
+
+@dataclass(frozen=True)
+class Unreached:
+    """Somebody to whom a message by the channel cannot go; ``others`` are the names of those of the rule that can."""
+
+    customer: Customer
+    others: list[str]
+
+
+@dataclass(frozen=True)
+class BatchFigures:
+    """What a batch is: how many a message reaches by each channel of the rule, how many by none.
+
+    ``last`` is the newest touch point counted, ``closes_on`` the end of the first window.
+    """
+
+    count: int
+    by_channel: dict[str, int]
+    by_none: int
+    last: int
+    closes_on: date
 
 
 @dataclass(frozen=True)
@@ -75,6 +107,52 @@ def batch_channels(rule: CareRule) -> list[tuple[str, str]]:
     """Return the channels by which a batch may be sent, the plan's first one first."""
     allowed = [channel for channel in rule.channels if channel in MESSAGE_CHANNELS] or [Channel.SMS]
     return [(channel, str(Channel(channel).label)) for channel in allowed]
+
+
+def address_head(channel: str) -> str:
+    """Return the name of the column of a file that holds ``BatchMessage.address``."""
+    if channel in BY_WECHAT:
+        return _("WeChat")
+    return _("E-mail") if channel == Channel.EMAIL else _("Mobile")
+
+
+def batch_figures(points: TouchPointQuerySet, *, channels: Sequence[str]) -> BatchFigures:
+    """Count a batch, by the channels that reach its customers; one query. There must be a touch point."""
+    totals = (
+        points.with_reach()
+        .order_by()
+        .aggregate(
+            count=Count("pk"),
+            by_none=Count("pk", filter=~Q(reach__overlap=list(channels))),
+            last=Max("pk"),
+            closes_on=Min("closes_on"),
+            **{f"by_{channel}": Count("pk", filter=Q(reach__contains=[channel])) for channel in channels},
+        )
+    )
+    return BatchFigures(
+        count=totals["count"],
+        by_channel={channel: totals[f"by_{channel}"] for channel in channels},
+        by_none=totals["by_none"],
+        last=totals["last"],
+        closes_on=totals["closes_on"],
+    )
+
+
+def unreached(points: TouchPointQuerySet, channel: str, *, channels: Sequence[str]) -> list[Unreached]:
+    """Return the first customers of a batch whom a message by the channel cannot reach, those by no channel first."""
+    rows = points.unreachable_by(channel).select_related("customer").order_by("reach", "pk")
+    return [
+        Unreached(point.customer, [str(Channel(other).label) for other in channels if other in point.reach])
+        for point in rows[:UNREACHED_SHOWN]
+    ]
+
+
+def count_without_consent(points: TouchPointQuerySet, channel: str) -> int:
+    """Count the customers of a batch whose newest word on marketing by the channel is not a consent (domain §11.2)."""
+    words = Consent.objects.filter(customer=OuterRef("customer"), purpose=ConsentPurpose.MARKETING, channel=channel)
+    newest = Subquery(words.order_by("-at", "-pk").values("is_given")[:1])
+    without = points.reachable_by(channel).annotate(has_consent=Coalesce(newest, False)).filter(has_consent=False)
+    return without.order_by().values("customer").distinct().count()
 
 
 def batch_page(

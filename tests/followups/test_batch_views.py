@@ -13,7 +13,7 @@ from customers.choices import DoNotContact, Salutation
 from customers.models import PersonalDataAccess
 from followups.choices import Handling, TouchPointStatus
 from followups.models import CareRule, TouchPoint
-from tests.factories import NOW, TODAY, CareRuleFactory, CustomerFactory, TouchPointFactory
+from tests.factories import NOW, TODAY, CareRuleFactory, ConsentFactory, CustomerFactory, TouchPointFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_nine_in_the_morning")]
 
@@ -136,7 +136,7 @@ def test_what_the_planner_adds_after_the_page_was_shown_is_neither_marked_nor_ta
     last = hidden_last(client.get(address("detail", store)))
     added = tip()
 
-    lines = client.post(address("export", store), {"last": last}).getvalue().decode()
+    lines = client.post(address("export", store), {"last": last, "channel": "sms"}).getvalue().decode()
     client.post(address("send", store), {"scope": "all", "channel": "sms", "ticked": [seen.pk], "last": last})
 
     assert seen.customer.mobile in lines
@@ -148,7 +148,7 @@ def test_what_the_planner_adds_after_the_page_was_shown_is_neither_marked_nor_ta
 def test_what_was_logged_is_in_the_file_whatever_happens_while_it_is_written(as_user, care_specialist, tip, store):
     point = tip()
 
-    response = as_user(care_specialist).post(address("export", store), {"last": point.pk})
+    response = as_user(care_specialist).post(address("export", store), {"last": point.pk, "channel": "sms"})
     TouchPoint.objects.update(status=TouchPointStatus.DONE, closed_on=TODAY)
     tip()
 
@@ -200,7 +200,8 @@ def test_the_file_has_numbers_and_texts_and_every_number_is_logged(as_user, care
     point = tip(customer__name="=王小明", customer__mobile="13812345678")
     tip(nominal_on=TODAY - timedelta(days=1))
 
-    response = as_user(care_specialist).post(address("export", store), {"last": TouchPoint.objects.latest("pk").pk})
+    data = {"last": TouchPoint.objects.latest("pk").pk, "channel": "sms"}
+    response = as_user(care_specialist).post(address("export", store), data)
 
     lines = list(csv.reader(StringIO(response.getvalue().decode("utf-8-sig"))))
     assert lines[0] == ["Customer no.", "Name", "Mobile", "Language", "Text"]
@@ -208,6 +209,92 @@ def test_the_file_has_numbers_and_texts_and_every_number_is_logged(as_user, care
     access = PersonalDataAccess.objects.get()
     assert (access.customer, access.by) == (point.customer, care_specialist)
     assert access.reason == "Export of messages: SE 2026-11-21"
+
+
+def exported(client, store, channel):
+    data = {"last": TouchPoint.objects.latest("pk").pk, "channel": channel}
+    response = client.post(address("export", store), data)
+    return list(csv.reader(StringIO(response.getvalue().decode("utf-8-sig"))))
+
+
+@pytest.fixture
+def some_unreachable(tip):
+    """By name: whom an SMS reaches, whom WeChat alone, whom nothing."""
+    return {
+        "reached": tip(customer__name="甲", customer__mobile="13812345678"),
+        "by WeChat": tip(customer__name="乙", customer__is_mobile_wrong=True, customer__wechat="yi_2026"),
+        "wrong number": tip(customer__name="丙", customer__mobile="13900001111", customer__is_mobile_wrong=True),
+    }
+
+
+def test_who_cannot_be_reached_is_not_in_the_file_and_not_logged(as_user, care_specialist, some_unreachable, store):
+    client = as_user(care_specialist)
+    head, *lines = exported(client, store, "sms")
+    assert (head[2], [line[1:3] for line in lines]) == ("Mobile", [["甲", "13812345678"]])
+    head, *lines = exported(client, store, "wechat")
+    assert (head[2], [line[1:3] for line in lines]) == ("WeChat", [["甲", "13812345678"], ["乙", "yi_2026"]])
+    logged = PersonalDataAccess.objects.order_by("pk").values_list("customer__name", "field")
+    assert list(logged) == [("甲", "mobile"), ("甲", "wechat"), ("乙", "wechat")]
+
+
+def test_the_page_says_who_cannot_be_reached_and_leads_to_their_files(
+    as_user, care_specialist, some_unreachable, store
+):
+    page = as_user(care_specialist).get(address("detail", store))
+
+    assert [row.name for row in page.context["page"].rows] == ["甲"]
+    assert [(row.customer.name, row.others) for row in page.context["unreached"]] == [("丙", []), ("乙", ["WeChat"])]
+    assert "Not reachable by SMS: 2" in page.text
+    assert "1 customer cannot be written to at all" in page.text
+    for name in ("by WeChat", "wrong number"):
+        assert some_unreachable[name].customer.get_absolute_url() in page.text
+    assert "13900001111" not in page.text
+    page = as_user(care_specialist).get(address("detail", store), {"channel": "wechat"})
+    assert [row.name for row in page.context["page"].rows] == ["甲", "乙"]
+
+
+def test_marking_ends_whom_no_channel_reaches_and_goes_on_with_the_channel_of_the_rest(
+    as_user, care_specialist, some_unreachable, store
+):
+    reached, by_wechat, wrong = some_unreachable.values()
+    data = {"scope": "page", "channel": "sms", "shown": [reached.pk], "ticked": [reached.pk], "last": wrong.pk}
+
+    response = as_user(care_specialist).post(address("send", store), data, follow=True)
+
+    assert states(reached, by_wechat, wrong) == [
+        TouchPointStatus.DONE,
+        TouchPointStatus.OPEN,
+        TouchPointStatus.SUPPRESSED,
+    ]
+    assert response.redirect_chain[-1][0].endswith("?channel=wechat")
+    assert "1 was left out: there is no usable number or address." in response.text
+    assert [row.name for row in response.context["page"].rows] == ["乙"]
+
+
+def test_advertising_tells_how_many_have_no_recorded_consent(as_user, care_specialist, store):
+    rule = CareRuleFactory(code="AD", handling=Handling.BATCH, channels=["sms"], care_class="M")
+    people = CustomerFactory.create_batch(5, store=store)
+    for customer in people:
+        TouchPointFactory(rule=rule, customer=customer)
+    agrees, withdrew, elsewhere, service, _none = people
+    ConsentFactory(customer=agrees)
+    ConsentFactory(customer=withdrew)
+    ConsentFactory(customer=withdrew, is_given=False, at=NOW + timedelta(hours=1))
+    ConsentFactory(customer=elsewhere, channel="wechat")
+    ConsentFactory(customer=service, purpose="service")
+    client = as_user(care_specialist)
+    where = reverse("followups:batch_detail", args=[store.code, "AD", TODAY.isoformat()])
+    assert "For 4 of these customers no consent to marketing by SMS is recorded." in client.get(where).text
+    CareRule.objects.filter(code="AD").update(care_class="S")
+    assert "no consent to marketing" not in client.get(where).text
+
+
+@pytest.mark.parametrize(("hour", "is_late"), [(8, True), (9, False), (19, False), (21, True)])
+def test_a_batch_outside_the_hours_for_messages_says_so(as_user, care_specialist, tip, store, hour, is_late):
+    tip()
+    with time_machine.travel(f"2026-11-21T{hour:02d}:30:00+08:00", tick=False):
+        page = as_user(care_specialist).get(address("detail", store))
+    assert ("outside the hours for messages" in page.text) == is_late
 
 
 def test_those_who_see_a_part_or_only_look_cannot_send(as_user, consultant, adviser, auditor, tip, store):

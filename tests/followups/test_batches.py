@@ -113,6 +113,54 @@ def test_a_batch_holds_back_whoever_refused_since_the_night(store, festival, car
     assert ContactLog.objects.count() == 0
 
 
+UNREACHABLE = {
+    Channel.SMS: [{"mobile": ""}, {"is_mobile_wrong": True}],
+    Channel.WECHAT: [{"mobile": ""}, {"is_mobile_wrong": True}, {"is_mobile_wrong": True, "wechat": "13812345678"}],
+    Channel.EMAIL: [{}, {"wechat": "wang_xm"}],
+    Channel.LETTER: [{"email": "wang@example.com"}],
+}
+REACHABLE = {
+    Channel.SMS: [{}],
+    Channel.WECHAT: [{}, {"mobile": "", "wechat": "wang_xm"}, {"is_mobile_wrong": True, "wechat": "wang_xm"}],
+    Channel.EMAIL: [{"email": "wang@example.com", "mobile": ""}],
+    Channel.LETTER: [{"address_detail": "渤海路1号", "mobile": ""}],
+    Channel.APP: [{"mobile": ""}],
+}
+
+
+@pytest.mark.parametrize("channel", REACHABLE)
+def test_nobody_is_marked_as_written_to_whom_the_channel_cannot_reach(store, care_specialist, channel):
+    rule = CareRuleFactory(handling=Handling.BATCH, channels=[channel], care_class=CareClass.SERVICE)
+
+    def points(files):
+        return [
+            TouchPointFactory(customer=CustomerFactory(**{"store": store, "mobile": "13812345678"} | file), rule=rule)
+            for file in files
+        ]
+
+    reached, unreached = points(REACHABLE[channel]), points(UNREACHABLE.get(channel, []))
+    result = mark_batch_sent(touch_points=TouchPoint.objects.all(), by=care_specialist, now=NOW, channel=channel)
+    assert result == BatchResult(len(reached), len(reached), held_back=0, without_address=len(unreached))
+    assert {state(point) for point in reached} == {(TouchPointStatus.DONE, "")}
+    assert [state(point) for point in unreached] == [(TouchPointStatus.SUPPRESSED, Reason.NO_ADDRESS)] * len(unreached)
+    assert {log.customer for log in ContactLog.objects.all()} == {point.customer for point in reached}
+    for point in unreached:
+        point.customer.refresh_from_db()
+        assert point.customer.last_proactive_contact_on is None
+
+
+def test_whom_another_channel_of_the_rule_reaches_waits_for_it(store, festival, care_specialist):
+    files = {"wechat": "wang_xm"}, {"wechat": "wang_xm", "refused_channels": [Channel.WECHAT]}
+    waits, refuses = (
+        TouchPointFactory(customer=CustomerFactory(store=store, mobile="", **file), rule=festival) for file in files
+    )
+    batch = {"touch_points": TouchPoint.objects.all(), "by": care_specialist, "now": NOW}
+    assert mark_batch_sent(channel=Channel.SMS, **batch) == BatchResult(0, 0, 0, without_address=1, left_open=1)
+    assert state(waits) == (TouchPointStatus.OPEN, "")
+    assert state(refuses) == (TouchPointStatus.SUPPRESSED, Reason.NO_ADDRESS)
+    assert mark_batch_sent(channel=Channel.WECHAT, **batch) == BatchResult(sent=1, customers=1, held_back=0)
+
+
 def test_a_batch_follows_the_stores_own_version_of_a_rule(store, festival, care_specialist):
     CareRuleFactory(code=festival.code, store=store, handling=Handling.BATCH, care_class=CareClass.SERVICE)
     point = TouchPointFactory(
