@@ -91,7 +91,7 @@ def vehicle_owner(request: StaffRequest, pk: int) -> HttpResponse:
     found = possible_owners(request.user, vehicle, text, limit=OWNERS_OFFERED)
     form = OwnerForm(request.POST if request.method == "POST" else None, vehicle=vehicle, found=found)
     # The owner who was shown: the action brings the car up to date before it may refuse.
-    context = {"form": form, "vehicle": vehicle, "owner": vehicle.owner, "search_text": text, "found": found}
+    context = {"form": form, "vehicle": vehicle, "owner": vehicle.owner, "wanted": text, "found": found}
     if form.is_bound and form.is_valid():
         was, to = form.decision()
         try:

@@ -128,6 +128,7 @@ def test_no_page_scrolls_sideways_or_bars_anybody(page, context, live_server, si
         "/desk/",
         "/vehicles/",
         vehicle.get_absolute_url(),
+        f"{vehicle.get_absolute_url()}owner/?q=王",
         "/search/?q=王小明",
         "/accounts/2fa/",
         "/accounts/sessions/",
