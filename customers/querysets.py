@@ -9,6 +9,7 @@ from customers.choices import Channel
 
 if TYPE_CHECKING:
     from accounts.models import User
+    from customers.models import Customer
 
 
 def channels_that_reach(customer: str = "") -> Func:
@@ -47,6 +48,13 @@ class CustomerQuerySet(models.QuerySet):
     def active(self) -> Self:
         """Customers who can be contacted at all: neither deceased nor anonymised."""
         return self.filter(status="active")
+
+    def with_mobile_of(self, customer: "Customer") -> Self:
+        """Other active customers of the same store with the same mobile, which may be right (domain §1.1)."""
+        if not customer.mobile:
+            return self.none()
+        same = self.active().filter(store=customer.store_id, mobile=customer.mobile)
+        return same.exclude(pk=customer.pk).order_by("pk")
 
     def for_list(self) -> Self:
         """With what a row of the customer list shows: the people who look after them, and their cars."""

@@ -39,6 +39,7 @@ from customers.permissions import can_edit_customer, can_reveal, needs_reason
 from customers.queries import access_log, lifecycle_of, people_watched_by
 
 PAGE_SIZE = 50
+SAME_MOBILE_SHOWN = 3
 
 
 @require_GET
@@ -96,11 +97,21 @@ def customer_edit(request: StaffRequest, pk: int) -> HttpResponse:
             form.add_error("do_not_contact_reason", str(refusal))
         else:
             messages.success(request, _("Saved."))
+            if "mobile" in form.changed_data:
+                _warn_of_same_mobile(request, pk)
             return redirect("customers:customer_detail", pk=pk)
     status = 422 if form.is_bound else 200
     name = Customer.objects.values_list("name", flat=True).get(pk=pk) if form.is_bound else customer.name
     context = {"form": form, "customer": customer, "name": name}
     return render(request, "customers/customer_edit.html", context, status=status)
+
+
+def _warn_of_same_mobile(request: StaffRequest, pk: int) -> None:
+    """Name the other files of the store with the number just entered: a household, or one person entered twice."""
+    others = Customer.objects.with_mobile_of(Customer.objects.get(pk=pk))
+    if numbers := list(others.values_list("number", flat=True)[:SAME_MOBILE_SHOWN]):
+        words = _("Another customer of this store has the same mobile: %(numbers)s.")
+        messages.warning(request, words % {"numbers": ", ".join(numbers)})
 
 
 @require_http_methods(["GET", "POST"])

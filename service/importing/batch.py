@@ -10,6 +10,7 @@ from typing import Any
 
 from accounts.models import Store
 from core.fields import keyed_digest
+from customers.choices import CustomerStatus
 from customers.models import Consent, ContactPerson, Customer
 from service.importing.reading import Row
 from service.importing.rows import CatalogueKey, ParsedRow
@@ -46,6 +47,7 @@ class Batch:
     by_id_number: dict[str, Entry] = field(default_factory=dict)
     by_credit_code: dict[str, Entry] = field(default_factory=dict)
     by_phone_and_name: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    by_mobile: dict[str, Entry] = field(default_factory=dict)
     numbers_elsewhere: set[str] = field(default_factory=set)
     # In use: plate → VIN.
     plates: dict[str, str] = field(default_factory=dict)
@@ -80,6 +82,8 @@ class Batch:
             self.by_id_number.setdefault(customer.id_number_hash, entry)
         if customer.credit_code:
             self.by_credit_code.setdefault(customer.credit_code, entry)
+        if customer.mobile and customer.status == CustomerStatus.ACTIVE:
+            self.by_mobile.setdefault(customer.mobile, entry)
         for phone in (customer.mobile, customer.other_phone):
             if phone:
                 self.by_phone_and_name.setdefault((phone, plain_name(customer.name)), entry)

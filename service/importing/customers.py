@@ -346,6 +346,7 @@ class _Run:
                 customer.do_not_contact_on, customer.do_not_contact_reason = self.on, _words_of_refusal(row)
             self._refuse_channels(row, customer, batch)
             customer.id_number_hash = keyed_digest(customer.id_number)
+            _warn_of_same_mobile(row, customer, batch)
             batch.new_customers.append(entry)
             batch.index_customer(entry)
             changed = True
@@ -644,6 +645,15 @@ def _words_of_refusal(row: ParsedRow) -> str:
 
 def _warn(batch: Batch, row: ParsedRow, text: str) -> None:
     batch.warnings.append((row.source.line, text))
+
+
+def _warn_of_same_mobile(row: ParsedRow, customer: Customer, batch: Batch) -> None:
+    """A household, or one person entered twice: allowed, and worth a look (domain §1.1)."""
+    other = batch.by_mobile.get(customer.mobile)
+    if other is not None and other.instance.number:
+        _warn(batch, row, _("customer %(number)s has the same mobile") % {"number": other.instance.number})
+    elif other is not None:
+        _warn(batch, row, _("another customer of this file has the same mobile"))
 
 
 def _overwrite(instance: Model, values: dict[str, Any]) -> set[str]:

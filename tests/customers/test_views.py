@@ -264,6 +264,19 @@ def test_a_new_mobile_is_right(as_user, care_specialist, store):
     assert (customer.mobile, customer.is_mobile_wrong) == ("13900001111", False)
 
 
+@pytest.mark.usefixtures("english")
+def test_a_mobile_that_another_file_of_the_store_has_is_saved_and_said(as_user, care_specialist, store, other_store):
+    wife = CustomerFactory(store=store, mobile="13900001111")
+    CustomerFactory(store=store, mobile="13900001111", status="deceased")
+    CustomerFactory(store=other_store, mobile="13900001111")
+    customer, client = CustomerFactory(store=store), as_user(care_specialist)
+    saved = client.post(_edit(customer), _input(mobile="139 0000 1111"), follow=True)
+    customer.refresh_from_db()
+    assert customer.mobile == "13900001111"
+    assert f"Another customer of this store has the same mobile: {wife.number}." in saved.text
+    assert "has the same mobile" not in client.post(_edit(customer), _input(note="x"), follow=True).text
+
+
 def test_the_form_never_shows_a_number_in_clear(as_user, care_specialist, store):
     customer = CustomerFactory(store=store, mobile="13812345678")
     page = as_user(care_specialist).get(_edit(customer)).content.decode()

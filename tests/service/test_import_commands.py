@@ -10,6 +10,7 @@ import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import translation
 
 from accounts.choices import Role
 from core.fields import keyed_digest
@@ -292,6 +293,24 @@ def test_a_channel_that_a_file_refuses_is_a_withdrawal_in_the_ledger(run, store)
     }
     assert counts(run(rows, headers=WISH_HEADERS)[0]) == (2, 0, 0, 0, 0, 2, 0)
     assert Consent.objects.count() == 6
+
+
+def test_a_mobile_that_another_customer_has_is_a_warning_once(store, tmp_path):
+    wife = CustomerFactory(store=store, name="李", mobile="13812345678")
+    path = write_csv(
+        tmp_path / "a.csv", [WANG[:3], ["赵", "13700000000", vin(8)], ["钱", "13700000000", vin(9)]], HEADERS[:3]
+    )
+    for expected in (
+        [(2, f"customer {wife.number} has the same mobile"), (4, "another customer of this file has the same mobile")],
+        [],
+    ):
+        said = []
+        with translation.override("en"):
+            import_customers(
+                path=path, store=store, on=TODAY, by=None, warn=lambda *words, said=said: said.append(words)
+            )
+        assert said == expected
+    assert Customer.objects.count() == 4
 
 
 def test_a_car_that_staff_closed_stays_closed(run):
