@@ -163,7 +163,9 @@ def test_nobody_is_shut_out_of_the_pages(page, sign_in, care_specialist, manager
     for person in (care_specialist, manager):
         person.language = language
         person.save(update_fields=["language"])
-    TouchPointFactory(rule=rule, customer=CustomerFactory(store=store), nominal_on=today)
+    for is_wrong in (False, True):
+        customer = CustomerFactory(store=store, is_mobile_wrong=is_wrong)
+        TouchPointFactory(rule=rule, customer=customer, nominal_on=today)
     pages = {
         care_specialist: ["/", f"/queue/{customers[0].pk}/", "/messages/", f"/messages/{store.code}/SE/{today}/"],
         manager: ["/", "/team/", "/missed/"],
