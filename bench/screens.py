@@ -82,7 +82,8 @@ def work_off(username: str, cards: int) -> None:
             "submission": re.findall(r'name="submission" value="([^"]+)"', card)[0],
             "touch_points": re.findall(r'name="touch_points"[^>]*value="(\d+)"', card),
             "outcome": "satisfied",
-            "channel": "phone",
+            # As proposed: some customers refuse the phone.
+            "channel": re.findall(r'<select name="channel".*?<option value="(\w+)" selected', card, re.DOTALL)[0],
             "note": "",
         }
         card = visitor.timed(
