@@ -37,6 +37,7 @@ from customers.actions import (
 from customers.choices import ConsentPurpose, DoNotContact
 from customers.models import Consent, ContactPerson, Customer
 from customers.rules import is_stricter
+from customers.signals import mobile_corrected
 from service.importing.batch import Batch, CarEntry, Entry, Memory, look_up, plain_name
 from service.importing.cells import text_of
 from service.importing.columns import known_columns, map_columns
@@ -535,6 +536,7 @@ class _Run:
         copy_in(batch.new_contacts)
         copy_in(batch.new_consents)
         self._share_wishes(batch)
+        self._tell_of_numbers(batch)
         known_cars = [e for e in batch.used.values() if isinstance(e.instance, Vehicle) and not e.is_new]
         changed = [e for e in known_cars if e.changed or e.is_touched]
         refresh_vehicle_facts([e.instance.pk for e in changed], on=self.on)
@@ -559,6 +561,12 @@ class _Run:
         }
         if delivered:
             announce(*sorted(delivered))
+
+    def _tell_of_numbers(self, batch: Batch) -> None:
+        """Say whose number the file put right, so that nobody is asked to correct it any more."""
+        known = [e for e in batch.used.values() if isinstance(e.instance, Customer) and not e.is_new]
+        if corrected := sorted(e.instance.pk for e in known if "mobile" in e.changed and e.instance.mobile):
+            mobile_corrected.send(sender=Customer, customer_ids=corrected, by=self.by)
 
     def _share_wishes(self, batch: Batch) -> None:
         """Bring the wishes of the batch into the other files of the same people in the group, and theirs into these."""

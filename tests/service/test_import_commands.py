@@ -17,9 +17,10 @@ from core.fields import keyed_digest
 from customers.actions import record_consent
 from customers.choices import BirthdayCalendar, Channel, ConsentPurpose, CustomerKind, DoNotContact, Tier
 from customers.models import Consent, ContactPerson, Customer
+from followups.choices import NextStepKind
 from followups.models import CareRule, TouchPoint
 from service.importing.customers import ImportIsRunning, import_customers
-from tests.factories import NOW, TODAY, CustomerFactory, MembershipFactory, VehicleFactory, vin
+from tests.factories import NOW, TODAY, CustomerFactory, MembershipFactory, NextStepFactory, VehicleFactory, vin
 from tests.shared_data import shared_data
 from vehicles.choices import InspectionSource, OdometerFlag, ServiceKind, VehicleStatus
 from vehicles.models import CarModel, InsurancePolicy, OdometerReading, Ownership, Vehicle
@@ -655,3 +656,15 @@ def test_for_a_car_that_drives_little_the_date_wins(read_log, car):
     Vehicle.objects.update(delivery_on=date(2021, 2, 20), last_service_on=date(2024, 8, 24), last_service_km=8543)
     summary = read_log(shared_data("odometer/wagonr_low_mileage_2021_2024.csv"))
     assert summary["next_service_on"] == "2025-02-24"
+
+
+def test_a_number_that_a_file_puts_right_is_asked_for_no_more(run, store):
+    customer = CustomerFactory(store=store, name="王小明", mobile="13812345678", is_mobile_wrong=True)
+    step = NextStepFactory(customer=customer, kind=NextStepKind.NUMBER_CORRECTION)
+
+    run([[customer.number, "王小明", "13900001111"]], headers=["客户编号", "姓名", "手机号码"])
+
+    customer.refresh_from_db()
+    step.refresh_from_db()
+    assert (customer.mobile, customer.is_mobile_wrong) == ("13900001111", False)
+    assert step.done_at is not None
