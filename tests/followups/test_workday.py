@@ -95,7 +95,8 @@ def test_an_unanswered_customer_comes_back_until_the_last_attempt(customers, car
     assert point.status == TouchPointStatus.OPEN
     for other in customers[1:]:
         save(other, care_specialist, at(MONDAY, 9))
-    calls = [at(MONDAY, 9), at(MONDAY, 14), at(MONDAY + timedelta(days=1), 14)]
+    tuesday, thursday = MONDAY + timedelta(days=1), MONDAY + timedelta(days=3)
+    calls = [at(MONDAY, 9), at(MONDAY, 14), at(tuesday, 14), at(thursday, 14)]
     for now in calls:
         plan_care(on=now.date())
         assert claim_next(by=care_specialist, now=now, filters=POOL) == customer
@@ -104,7 +105,7 @@ def test_an_unanswered_customer_comes_back_until_the_last_attempt(customers, car
         assert waiting == (customer if now == calls[-1] else None)  # in the end to be written to, at once
     point.refresh_from_db()
     # The anniversary may be written as a card: that is what is left to do.
-    assert (point.status, point.attempts, point.channel) == (TouchPointStatus.OPEN, 3, Channel.CARD)
+    assert (point.status, point.attempts, point.channel) == (TouchPointStatus.OPEN, 4, Channel.CARD)
     record_contact(
         touch_points=[point.pk],
         customer=customer,
