@@ -97,6 +97,16 @@ def test_what_is_not_made_the_second_time_is_missed_again(missed, manager):
     assert TouchPoint.objects.get().status == TouchPointStatus.MISSED
 
 
+def test_what_a_colleague_has_taken_up_meanwhile_stays_theirs(missed, manager, care_specialist):
+    point = missed()
+    take_up_again(touch_points=[point.pk], to=care_specialist, on=FRIDAY, by=care_specialist)
+
+    result = take_up_again(touch_points=[point.pk], to=manager, on=FRIDAY, by=manager)
+
+    point.refresh_from_db()
+    assert (result.taken, result.left, point.assignee) == (0, 1, care_specialist)
+
+
 def test_a_manager_gives_it_to_whom_they_like_and_others_to_nobody_but_themselves(
     as_user, manager, care_specialist, adviser, missed
 ):
