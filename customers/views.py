@@ -21,16 +21,9 @@ from accounts.permissions import can_see_audit_log, can_see_customers
 from core.pages import render_page
 from core.paging import capped_count, keyset_page
 from core.parsing import as_id
-from customers.actions import (
-    REVEALABLE,
-    CannotChangeCustomer,
-    CannotReveal,
-    log_data_access,
-    log_part_opened,
-    record_consents,
-    reveal_personal_data,
-    save_customer_form,
-)
+from customers.actions.access import REVEALABLE, CannotReveal, log_data_access, log_part_opened, reveal_personal_data
+from customers.actions.files import save_customer_form
+from customers.actions.wishes import CannotChangeCustomer, record_consents
 from customers.choices import PersonalDataField
 from customers.filters import SORTS, CustomerFilter
 from customers.forms import ConsentForm, CustomerForm

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.http import StaffRequest
 from core.pages import render_page
-from customers.actions import log_part_opened
+from customers.actions.access import log_part_opened
 from customers.models import Customer
 from service.models import WorkOrder
 from service.querysets import WorkOrderQuerySet

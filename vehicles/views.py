@@ -14,7 +14,7 @@ from accounts.clock import today_of
 from accounts.http import StaffRequest, customer_data_required
 from core.pages import render_page
 from core.paging import capped_count, keyset_page
-from customers.actions import log_part_opened
+from customers.actions.access import log_part_opened
 from customers.choices import PersonalDataField
 from customers.models import Customer
 from customers.permissions import can_edit_customer, can_reveal

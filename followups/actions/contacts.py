@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from core.actions import acting, atomic_again, locked
 from core.queries import work_calendar
-from customers.actions import lock_people, record_consents, set_do_not_contact, update_customer
+from customers.actions.files import update_customer
+from customers.actions.wishes import lock_people, record_consents, set_do_not_contact
 from customers.choices import Channel, ConsentPurpose, DoNotContact
 from customers.models import Customer
 from customers.rules import normalise_mobile

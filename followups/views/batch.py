@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.http import StaffRequest, customer_data_required
 from accounts.models import Store, User
 from core.exports import csv_response
-from customers.actions import log_data_access
+from customers.actions.access import log_data_access
 from customers.choices import Channel, PersonalDataField
 from followups.actions.batches import mark_batch_sent
 from followups.actions.cards import CannotRecordContact

@@ -30,7 +30,7 @@ from accounts.permissions import (
 from core.exports import csv_response
 from core.pages import render_page, wants_fragment
 from core.parsing import as_id
-from customers.actions import log_data_access
+from customers.actions.access import log_data_access
 from customers.choices import PersonalDataField
 from followups.actions.assignments import CannotAssign, assign
 from followups.actions.leases import local_now

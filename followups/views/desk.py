@@ -18,7 +18,7 @@ from core.exports import csv_response
 from core.pages import render_page
 from core.paging import keyset_page
 from core.parsing import as_id
-from customers.actions import log_data_access
+from customers.actions.access import log_data_access
 from customers.choices import PersonalDataField
 from followups.actions.batches import mark_handled
 from followups.actions.cards import CannotRecordContact

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 from accounts.http import StaffRequest
 from core.pages import render_page
 from core.paging import keyset_page
-from customers.actions import log_part_opened
+from customers.actions.access import log_part_opened
 from customers.models import Customer
 from customers.permissions import can_edit_customer
 from followups.models import ContactLog, NextStep, TouchPoint

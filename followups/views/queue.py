@@ -24,7 +24,7 @@ from accounts.http import StaffRequest
 from accounts.models import User
 from accounts.permissions import can_work_tasks
 from core.parsing import as_id
-from customers.actions import log_data_access
+from customers.actions.access import log_data_access
 from customers.choices import PersonalDataField
 from customers.models import ContactPerson, Customer
 from followups.actions.cards import CannotRecordContact

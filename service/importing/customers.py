@@ -23,12 +23,10 @@ from core.actions import acting, locked
 from core.copying import copy_in
 from core.exports import harmless_cell
 from core.fields import keyed_digest
-from customers.actions import (
+from customers.actions.files import SEARCH_COLUMNS, allocate_customer_numbers, fill_search_columns
+from customers.actions.wishes import (
     IDENTITY,
-    SEARCH_COLUMNS,
-    allocate_customer_numbers,
     announce_wishes,
-    fill_search_columns,
     lock_people,
     pass_on_wishes,
     refresh_refused_channels,

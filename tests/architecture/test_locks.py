@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from customers.actions import update_customer
+from customers.actions.files import update_customer
 from followups.actions import assignments
 from followups.actions.batches import mark_batch_sent, mark_handled
 from followups.actions.contacts import record_contact, skip

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from accounts.choices import Role
 from accounts.models import Store
-from customers.actions import REVEALABLE
+from customers.actions.access import REVEALABLE
 from customers.choices import PersonalDataField
 from customers.models import Customer, PersonalDataAccess
 from followups.choices import Handling, Outcome, TouchPointStatus

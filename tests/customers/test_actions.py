@@ -9,15 +9,8 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 
 from core.fields import keyed_digest
-from customers.actions import (
-    CannotChangeCustomer,
-    allocate_customer_numbers,
-    create_customer,
-    record_consent,
-    save_customer_form,
-    set_do_not_contact,
-    update_customer,
-)
+from customers.actions.files import allocate_customer_numbers, create_customer, save_customer_form, update_customer
+from customers.actions.wishes import CannotChangeCustomer, record_consent, set_do_not_contact
 from customers.choices import Channel, ConsentPurpose, DoNotContact
 from customers.models import Consent, Customer
 from customers.signals import wishes_changed

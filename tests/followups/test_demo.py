@@ -12,7 +12,7 @@ from django.db.models import Count, F, Max, Q
 
 from accounts.models import Membership, User
 from core.models import JobRun
-from customers.actions import allocate_customer_numbers
+from customers.actions.files import allocate_customer_numbers
 from customers.choices import BirthdayCalendar, Tier
 from customers.models import Consent, ContactPerson, Customer, PersonalEvent
 from customers.rules import is_credit_code, is_mobile, is_resident_id, name_search_terms, relation_tier

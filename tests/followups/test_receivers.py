@@ -4,7 +4,8 @@ import pytest
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from customers.actions import save_customer_form, set_do_not_contact, update_customer
+from customers.actions.files import save_customer_form, update_customer
+from customers.actions.wishes import set_do_not_contact
 from customers.models import Customer
 from followups import receivers
 from followups.choices import NextStepKind

@@ -14,7 +14,7 @@ from django.utils import translation
 
 from accounts.choices import Role
 from core.fields import keyed_digest
-from customers.actions import record_consent
+from customers.actions.wishes import record_consent
 from customers.choices import BirthdayCalendar, Channel, ConsentPurpose, CustomerKind, DoNotContact, Tier
 from customers.models import Consent, ContactPerson, Customer
 from followups.choices import NextStepKind

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from core.actions import acting
-from customers.actions import update_customer
+from customers.actions.files import update_customer
 from customers.models import Customer
 from tests.factories import CustomerFactory, OwnershipFactory, VehicleFactory
 from vehicles.models import Vehicle

@@ -1,0 +1,1 @@
+"""Writes of the customer file, by what they are about."""
