@@ -42,6 +42,8 @@ _SERIALS = 1_000_000
 _PLATES = len(_PLATE_SIGNS) ** 2 * 1_000
 _NEV_PLATES = len(_PLATE_SIGNS) * 10_000
 _WITH_PLUG = (Energy.BEV, Energy.PHEV, Energy.EREV)
+# Of the plates that a town cannot give any more.
+_FAR_TOWNS = ("鲁B", "鲁F", "鲁G", "鲁H", "鲁V")
 _PLATE_TOWNS = ("鲁M",) * 22 + ("鲁E", "鲁C", "鲁A")
 _ENDS = Odds(
     (
@@ -75,8 +77,15 @@ def make_vin(number: int, *, wmi: str, vds: str, year: int) -> str:
 
 
 def make_plate(number: int, *, energy: Energy, town: str) -> tuple[str, PlateKind]:
-    """Return the plate and its kind; different numbers give different plates whatever the town (domain §1.2)."""
-    if energy in _WITH_PLUG:
+    """Return the plate and its kind; different numbers give different plates whatever the town (domain §1.2).
+
+    Numbers beyond what one town can give get another one. Raises ``IndexError`` when all are used up.
+    """
+    has_plug = energy in _WITH_PLUG
+    far = number // (3 * _NEV_PLATES if has_plug else _PLATES)
+    if far:
+        town = _FAR_TOWNS[far - 1]
+    if has_plug:
         scattered = number * _SCATTER % _NEV_PLATES
         letter = ("DAB" if energy == Energy.BEV else "FGH")[number // _NEV_PLATES % 3]
         sign, digits = divmod(scattered, 10_000)

@@ -1,8 +1,10 @@
-"""Fast inserts: rows of a model go to the database by COPY, in batches, with the defaults of the model's fields."""
+"""Fast inserts: rows of a model as the text that COPY takes, with the defaults of the model's fields."""
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -18,22 +20,21 @@ def array_literal(items: Iterable[str]) -> str:
     return "{" + ",".join('"' + item.replace("\\", "\\\\").replace('"', '\\"') + '"' for item in items) + "}"
 
 
-def reserve_ids(model: type[Model], count: int) -> list[int]:
-    """Return primary keys that nobody else will get, in ascending order."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "WITH keys AS MATERIALIZED (SELECT pg_get_serial_sequence(%s, 'id') AS sequence)"
-            " SELECT nextval(keys.sequence) FROM keys, generate_series(1, %s)",
-            [model._meta.db_table, count],
-        )
-        return [pk for (pk,) in cursor.fetchall()]
+@dataclass(frozen=True, slots=True)
+class CopyText:
+    """Rows of one table, ready for COPY."""
+
+    sql: str
+    text: str
+    count: int
 
 
 class CopyTable:
-    """Collects rows of one model, given as values of the named fields, and copies them on ``flush``.
+    """Collects rows of one model, given as values of the named fields, and hands them over as text by ``take``.
 
     Columns that are not named get the field's default; what the database computes is left to it. Values must be as the
-    database stores them (encrypted, keys instead of objects); lists are given by ``array_literal``.
+    database stores them (encrypted, keys instead of objects); lists are given by ``array_literal``. Nothing here needs
+    a connection: rows can be composed where there is none.
     """
 
     def __init__(self, model: type[Model], fields: Sequence[str]) -> None:
@@ -55,7 +56,6 @@ class CopyTable:
         )
         self._width = len(named)
         self._defaults = [_default(field) for field in rest]
-        self.count = 0
         self._start()
 
     def _start(self) -> None:
@@ -70,15 +70,43 @@ class CopyTable:
         self._writer.writerow([NULL if value is None else value for value in (*values, *self._defaults)])
         self._pending += 1
 
-    def flush(self) -> None:
-        """Copy what was added since the last time."""
-        if not self._pending:
-            return
-        self._buffer.seek(0)
-        with connection.cursor() as cursor:
-            cursor.copy_expert(self._sql, self._buffer)
-        self.count += self._pending
+    def take(self) -> CopyText:
+        """Return what was added since the last time."""
+        taken = CopyText(self._sql, self._buffer.getvalue(), self._pending)
         self._start()
+        return taken
+
+
+def copy_in(rows: CopyText) -> None:
+    """Write the rows."""
+    if rows.count:
+        with connection.cursor() as cursor:
+            cursor.copy_expert(rows.sql, io.StringIO(rows.text))
+
+
+@contextmanager
+def foreign_keys_checked_at_the_end(models: Iterable[type[Model]]) -> Iterator[None]:
+    """Check the foreign keys of these tables all at once after the rows are in, not row by row.
+
+    The constraints are taken away and put back as they were, as PostgreSQL's manual has it under "Populating a
+    Database". To be used in a transaction: nobody else reads the tables until it ends, and a failure leaves them as
+    they were. Raises ``IntegrityError`` when a row points nowhere.
+    """
+    with connection.cursor() as cursor:
+        # The constraints of rows that were written before must not wait for the commit any more.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(
+            "SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE contype = 'f' AND conrelid = ANY(%s::regclass[]) ORDER BY 1, 2",
+            [[connection.ops.quote_name(model._meta.db_table) for model in models]],
+        )
+        constraints = cursor.fetchall()
+        for table, name, _definition in constraints:
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+    yield
+    with connection.cursor() as cursor:
+        for table, name, definition in constraints:
+            cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
 
 
 def _default(field: Any) -> Any:

@@ -37,6 +37,7 @@ from followups.demo.catalogue import (
 )
 from followups.demo.contacts import Diary, make_contacts
 from followups.demo.files import DemoConsent, DemoCustomer
+from followups.demo.keys import MOST_CARS
 from followups.demo.odds import Odds
 from followups.demo.staff import GROUP_PEOPLE, DemoPerson, DemoTeam, staff_of_store, team_of
 from followups.triggers.lunar import lunar_date
@@ -55,7 +56,7 @@ _RECENT_EVERY, _RECENT_PLACE, _FIRST_MONTHS_PLACE = 40, 7, 23
 _REGIONS = Odds([((name, code, area), share) for name, code, area, share in REGIONS])
 _SOURCES = Odds(SOURCES)
 _GARAGES = Odds(((1, 76), (2, 20), (3, 4)))
-_FLEETS = Odds(((1, 30), (2, 35), (3, 23), (5, 12)))
+_FLEETS = Odds(((1, 30), (2, 35), (3, 23), (MOST_CARS, 12)))
 _USES_AT_HOME = Odds(((Use.PRIVATE, 97), (Use.COMMERCIAL, 3)))
 _USES_AT_WORK = Odds(((Use.COMMERCIAL, 70), (Use.OFFICIAL, 30)))
 _TIERS = Odds(((Tier.VIP, 8), (Tier.QUALITY, 30), (Tier.ORDINARY, 62)))
@@ -120,7 +121,6 @@ class DemoWorld:
         self.teams: Mapping[str, DemoTeam] = {
             code: team_of([person for person in self.people if person.store == code]) for code, _name, _phone in STORES
         }
-        self._cars_made = 0
 
     def _hire(self) -> list[DemoPerson]:
         rng = _random(self.seed, "staff")
@@ -138,13 +138,12 @@ class DemoWorld:
         return people
 
     def customers(self) -> Iterator[DemoCustomer]:
-        """Yield the customers in order of their index; to be gone through once."""
-        for index in range(self.count):
-            yield self._customer(index, _random(self.seed, self.today, index))
+        """Yield the customers in order of their index."""
+        return map(self.customer, range(self.count))
 
-    # --- One customer ---
-
-    def _customer(self, index: int, rng: Random) -> DemoCustomer:
+    def customer(self, index: int) -> DemoCustomer:
+        """Return the customer with that index, who does not depend on the others."""
+        rng = _random(self.seed, self.today, index)
         store = STORES[0][0] if rng.randrange(100) < FIRST_STORE_SHARE else STORES[1][0]
         make = self._organisation if rng.random() < 0.06 else self._person
         customer = make(index, rng, store)
@@ -238,7 +237,7 @@ class DemoWorld:
         elif place == _FIRST_MONTHS_PLACE:
             ages[-1] = rng.randint(5, 120)
         advisers = self.teams[customer.store].service_advisers
-        for age in sorted(ages, reverse=True):
+        for number, age in enumerate(sorted(ages, reverse=True), start=customer.index * MOST_CARS):
             has_left = age > 700 and rng.random() < 0.05
             if is_organisation:
                 use = _USES_AT_WORK.draw(rng)
@@ -247,7 +246,7 @@ class DemoWorld:
             customer.cars.append(
                 make_car(
                     rng,
-                    self._cars_made,
+                    number,
                     use=use,
                     delivery_on=self.today - age * DAY,
                     today=self.today,
@@ -255,7 +254,6 @@ class DemoWorld:
                     has_left=has_left,
                 )
             )
-            self._cars_made += 1
 
     @property
     def _oldest_days(self) -> int:

@@ -8,17 +8,22 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, F, Max, Q
 
-from accounts.models import Membership, User
+from accounts.models import Membership, Store, User
 from core.models import JobRun
 from customers.actions.files import allocate_customer_numbers
 from customers.choices import BirthdayCalendar, Tier
 from customers.models import Consent, ContactPerson, Customer, PersonalEvent
 from customers.rules import is_credit_code, is_mobile, is_resident_id, name_search_terms, relation_tier
 from followups.choices import Handling, TouchPointStatus
+from followups.demo.cars import make_plate
 from followups.demo.catalogue import DEMO_PASSWORD
+from followups.demo.copying import foreign_keys_checked_at_the_end
+from followups.demo.keys import Keys
 from followups.demo.people import LIVE_DAYS, DemoWorld
+from followups.demo.processes import composed
 from followups.models import ContactLog, NextStep, TouchPoint
 from followups.planner import JOB_NAME
 from followups.rules import OUTCOMES
@@ -26,9 +31,9 @@ from service.actions import refresh_visit_facts
 from service.choices import JobType
 from service.models import SuggestedWork, WorkOrder
 from vehicles.actions import refresh_delivery_dates, refresh_vehicle_facts
-from vehicles.choices import OdometerFlag, VehicleStatus
-from vehicles.models import InsurancePolicy, OdometerReading, Ownership, Vehicle
-from vehicles.rules import has_right_check_digit, read_plate
+from vehicles.choices import Energy, OdometerFlag, VehicleStatus
+from vehicles.models import CarModel, InsurancePolicy, OdometerReading, Ownership, Vehicle
+from vehicles.rules import Plate, has_right_check_digit, read_plate
 
 TODAY = date(2026, 11, 21)
 COUNT = 60
@@ -108,6 +113,68 @@ def test_the_same_seed_and_date_give_the_same_data(world):
     clear()
     load()
     assert contents() == first
+
+
+def test_several_processes_compose_the_same_rows(world):
+    small = DemoWorld(seed=7, today=TODAY, customers=1500)
+    keys = Keys(
+        stores=dict(Store.objects.values_list("code", "pk")),
+        users=dict(User.objects.values_list("username", "pk")),
+        models={
+            (model.brand, model.series, model.year, model.trim): model.pk
+            for model in CarModel.objects.filter(year__isnull=False)
+        },
+        first_customer=1,
+        first_car=1,
+        first_order=1,
+        first_contact=1,
+    )
+
+    def told(processes):
+        # What is encrypted differs each time.
+        return [
+            {name: (rows.sql, rows.count, rows.text if name != "customers" else None) for name, rows in batch.items()}
+            for batch in composed(small, keys, processes=processes)
+        ]
+
+    assert told(2) == told(0)
+
+
+def test_loading_leaves_every_constraint_as_it_was(db):
+    def constraints():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint ORDER BY 1, 2"
+            )
+            return cursor.fetchall()
+
+    before = constraints()
+    load()
+    assert constraints() == before
+
+
+def test_a_row_that_points_nowhere_is_noticed_at_the_end(world):
+    with (
+        pytest.raises(IntegrityError, match="foreign key"),
+        transaction.atomic(),
+        foreign_keys_checked_at_the_end([Ownership]),
+    ):
+        Ownership.objects.update(customer_id=10**9)
+
+
+def test_later_keys_follow_on_those_of_the_demo(world):
+    for model in (Customer, Vehicle, WorkOrder, ContactLog):
+        newest = model.objects.aggregate(newest=Max("pk"))["newest"]
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [model._meta.db_table])
+            assert cursor.fetchone() == (newest + 1,)
+
+
+def test_plates_differ_beyond_what_one_town_can_give():
+    for energy, numbers in ((Energy.PETROL, 34**2 * 1000), (Energy.BEV, 3 * 34 * 10_000)):
+        plates = [make_plate(number, energy=energy, town="鲁M") for number in (5, numbers + 5, 2 * numbers + 5)]
+        assert len(set(plates)) == 3
+        assert all(isinstance(read_plate(plate), Plate) for plate, _kind in plates)
 
 
 def test_another_seed_gives_other_people(world):
