@@ -85,6 +85,8 @@ def work_off(username: str, cards: int) -> None:
             # As proposed: some customers refuse the phone.
             "channel": re.findall(r'<select name="channel".*?<option value="(\w+)" selected', card, re.DOTALL)[0],
             "note": "",
+            # Folded away, but a browser sends it all the same.
+            "vehicle": next(iter(re.findall(r'<select name="vehicle".*?<option value="(\d+)"', card, re.DOTALL)), ""),
         }
         card = visitor.timed(
             lambda found=found, values=values: visitor.client.post(

@@ -1,7 +1,8 @@
 """What a caller fills in after a contact (screens S2)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
@@ -100,6 +101,18 @@ class ClockInput(forms.TimeInput):
         super().__init__(format="%H:%M", attrs={"class": "form-control", "step": "900"})
 
 
+class _CarField(forms.TypedChoiceField):
+    """A car of the customer. Whether it is one is for the action to say: only some panels read this field at all."""
+
+    def valid_value(self, value: Any) -> bool:
+        return True
+
+
+def _car_choices(cars: Callable[[], Sequence[Vehicle]]) -> list[tuple[int | str, str]]:
+    found = cars()
+    return [*([] if len(found) == 1 else [("", "—")]), *((car.pk, str(car)) for car in found)]
+
+
 def _choices(form: forms.Form, name: str) -> forms.ChoiceField:
     return cast(forms.ChoiceField, form.fields[name])
 
@@ -120,8 +133,9 @@ def _select(label: "StrOrPromise", choices: Any) -> forms.ChoiceField:
 class QueueForm(forms.Form):
     """What happened at a contact, for the touch points of one card.
 
-    ``cars`` are the customer's cars in use, ``on`` is today and ``time_zone`` the zone of the store: wished times are
-    local to it. Only the panels that the outcome or ``also`` unfolds are read; the rest may hold anything.
+    ``cars`` gives the customer's cars in use and is asked when they are shown; ``on`` is today and ``time_zone`` the
+    zone of the store: wished times are local to it. Only the panels that the outcome or ``also`` unfolds are read; the
+    rest may hold anything.
     """
 
     submission = forms.UUIDField(widget=forms.HiddenInput)
@@ -194,7 +208,7 @@ class QueueForm(forms.Form):
     car_status = _select(
         _("What became of the car"), [choice for choice in VehicleStatus.choices if choice[0] != VehicleStatus.IN_USE]
     )
-    vehicle = forms.TypedChoiceField(
+    vehicle = _CarField(
         label=_("Which car"),
         coerce=int,
         empty_value=None,
@@ -215,7 +229,7 @@ class QueueForm(forms.Form):
         self,
         *args: Any,
         points: Iterable[TouchPoint],
-        cars: Iterable[Vehicle],
+        cars: Callable[[], Sequence[Vehicle]],
         on: date,
         time_zone: str,
         **kwargs: Any,
@@ -225,11 +239,7 @@ class QueueForm(forms.Form):
         self.on = on
         self.zone = ZoneInfo(time_zone)
         _choices(self, "touch_points").choices = [(point.pk, point.rule.code) for point in self.points]
-        self.cars = list(cars)
-        _choices(self, "vehicle").choices = [
-            *([] if len(self.cars) == 1 else [("", "—")]),
-            *((car.pk, str(car)) for car in self.cars),
-        ]
+        _choices(self, "vehicle").choices = partial(_car_choices, cars)
         for name, farthest in (("appointment_on", FARTHEST), ("later_on", FURTHEST_AGREED)):
             self.fields[name].widget.attrs |= {"min": on.isoformat(), "max": (on + farthest).isoformat()}
         self.fields["serviced_on"].widget.attrs["max"] = on.isoformat()

@@ -1,6 +1,6 @@
 """The card: what a contact works on, and whether it may be saved as it was entered (domain §3.4)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from followups.models import CareRule, NextStep, QueueLease, TouchPoint
 from followups.rules import (
     AFTER_SERVICE_TRIGGER,
     MESSAGE_CHANNELS,
+    OUTCOMES,
     LivePoint,
     Need,
     can_settle_by_message,
@@ -218,8 +219,13 @@ def check_ticks(card: Card) -> None:
         raise NotByReceiver(_("You received this car: a colleague makes the call after the service. Un-tick it."))
 
 
-def car_of(card: Card, vehicle: int | None) -> Vehicle | None:
-    """Return the car that the contact is about: the given one, the only one among the ticks, or the only one in use."""
+def car_of(card: Card, vehicle: int | None, needs: Collection[Need]) -> Vehicle | None:
+    """Return the car that the contact is about: the given one, the only one among the ticks, or the only one in use.
+
+    None also where nothing that follows from the contact depends on it.
+    """
+    if vehicle is None and Need.VEHICLE not in needs and not card.drafts and not OUTCOMES[card.outcome].makes:
+        return None
     cars = Vehicle.objects.filter(owner=card.customer).order_by("pk")
     if vehicle is not None:
         car = cars.filter(pk=vehicle).first()

@@ -105,8 +105,8 @@ def record_contact(
     check_lease(card)
     check_ticks(card)
     check_channel(card, is_inbound=is_inbound)
-    card.vehicle = car_of(card, vehicle)
     needs = needs_of(outcome, (card.rule_of(point).trigger for point in card.ticked_points))
+    card.vehicle = car_of(card, vehicle, needs)
     check_needs(card, needs, agreed_at, reason=reason, win_back_reason=win_back_reason, car_status=car_status)
     for draft in next_steps:
         check_draft(draft, now=now)
@@ -228,7 +228,7 @@ _WRITTEN = ("status", "reason", "lead", "not_before", "attempts", "channel", "cl
 def _write(
     points: Sequence[TouchPoint], before: Sequence[LivePoint], after: Sequence[LivePoint], log: ContactLog
 ) -> None:
-    """Write the points that the contact changed, in one statement."""
+    """Write the points that the contact changed, in one statement; for one alone a plain one is composed sooner."""
     changed = []
     for row, old, new in zip(points, before, after, strict=True):
         if old == new:
@@ -239,7 +239,9 @@ def _write(
         if new.is_settled:
             row.settled_by = log
         changed.append(row)
-    if changed:
+    if len(changed) == 1:
+        changed[0].save(update_fields=_WRITTEN)
+    elif changed:
         TouchPoint.objects.bulk_update(changed, _WRITTEN)
 
 

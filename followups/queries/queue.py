@@ -284,19 +284,23 @@ def proposed_times(*, on: date) -> list[datetime]:
     return [datetime.combine(days[index], clock) for index, clock in PROPOSED_CLOCKS]
 
 
+def _due_points(customer: Customer, *, on: date) -> TouchPointQuerySet:
+    live: TouchPointQuerySet = TouchPoint.objects.live()
+    return live.for_contact().filter(customer=customer, opens_on__lte=on).order_by("pk")
+
+
+def card_choices(customer: Customer, *, on: date) -> list[TouchPoint]:
+    """Return what may be ticked on a customer's card, with as much as the form has to know of it; one query."""
+    return list(_due_points(customer, on=on).select_related("rule").only("pk", "rule__code", "rule__trigger"))
+
+
 def card_points(customer: Customer, *, on: date) -> list[TouchPoint]:
     """Return what is due to a customer, leads first, each with what the store's own plan says about it; two queries.
 
     ``on`` is today by the store's calendar. What has not opened is nothing to speak about: the forecast of a service
     may have moved away after it had opened.
     """
-    points = list(
-        TouchPoint.objects.live()
-        .for_contact()
-        .filter(customer=customer, opens_on__lte=on)
-        .select_related("rule", "vehicle__model")
-        .order_by("pk")
-    )
+    points = list(_due_points(customer, on=on).select_related("rule", "vehicle__model"))
     own = {
         rule.code: rule
         for rule in CareRule.objects.own_of(customer.store_id, codes={point.rule.code for point in points})

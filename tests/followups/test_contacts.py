@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db
 # Friday 2026-11-20, 09:30 in Shanghai: a working day, so that "tomorrow" is a rest day.
 FRIDAY = datetime(2026, 11, 20, 1, 30, tzinfo=UTC)
 # A plain contact with everything that follows from it, savepoints included.
-QUERIES = 12
+QUERIES = 11
 
 
 @pytest.fixture

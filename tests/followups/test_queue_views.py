@@ -339,6 +339,24 @@ def test_the_day_on_the_card_is_the_stores(as_user, due):
 # --- Saving ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_car_that_left_meanwhile_blocks_only_a_panel_that_asks_for_it(caller, care_specialist, due):
+    # The folded panels are sent along by the browser, the car that was chosen there too.
+    sold = VehicleFactory()
+    point, other = due(), due()
+
+    plain = caller.post(address("save", point.customer), filled(point, vehicle=sold.pk), headers=HTMX)
+    gone = caller.post(
+        address("save", other.customer),
+        filled(other, vehicle=sold.pk, outcome="car_gone", car_status="transferred"),
+        headers=HTMX,
+    )
+
+    assert plain.status_code == 200
+    assert ContactLog.objects.get().customer == point.customer
+    assert gone.status_code == 422
+    assert form_of(gone).errors["vehicle"] == ["This car does not belong to the customer."]
+
+
 def test_saving_with_htmx_answers_with_the_next_card(caller, care_specialist, due):
     first, second = due(closes_on=TODAY), due()
 
