@@ -34,7 +34,8 @@ from vehicles.actions import refresh_lapsed_inspections
 JOB_NAME = "plan_care"
 PLAN_LOCK = (7300, 0)
 RUN_LOCK = 7301
-# A transaction that began before the last run may have committed after it; its changes carry its beginning.
+# A transaction that began before the last run may have committed after it; its changes carry its beginning. The run
+# notes when the oldest one of its time began; so far back it is looked where the database did not tell.
 CHANGE_MARGIN = timedelta(hours=6)
 # How far a forecast may have moved.
 FORECAST_DAYS = 400
@@ -70,11 +71,15 @@ class PlanResult:
     merged: int = 0
     stores: list[str] = field(default_factory=list)
     by_rule: dict[str, RuleCounts] = field(default_factory=dict)
+    # All changes before this moment were seen; None where the database does not tell.
+    saw_changes_until: datetime | None = None
 
     def as_counts(self) -> dict[str, Any]:
         """Return the counts as stored in the ``JobRun``."""
         counts = asdict(self)
         counts.pop("business_date")
+        if self.saw_changes_until is not None:
+            counts["saw_changes_until"] = self.saw_changes_until.isoformat()
         counts["by_rule"] = {code: counted for code, counted in counts["by_rule"].items() if any(counted.values())}
         return counts
 
@@ -148,6 +153,13 @@ def completed_runs(store: Store) -> QuerySet[JobRun]:
     """
     of_all = Q(store_code="") & (Q(counts__stores__contains=[store.code]) | ~Q(counts__has_key="stores"))
     return JobRun.objects.filter(Q(store_code=store.code) | of_all, name=JOB_NAME, status=JobStatus.DONE)
+
+
+def unseen_changes_since(run: JobRun) -> datetime:
+    """Return the moment since which changes may have been made that a completed run did not see."""
+    if told := run.counts.get("saw_changes_until"):
+        return datetime.fromisoformat(told)
+    return run.started_at - CHANGE_MARGIN
 
 
 def last_completed(stores: Sequence[Store], *, before: date | None = None) -> JobRun | None:
@@ -268,7 +280,8 @@ def plan_customers(*, customer_ids: Iterable[int], on: date) -> PlanResult:
 
 def _plan(scope: Scope, stores: Sequence[Store], *, since: date | None) -> PlanResult:
     on = scope.on
-    result = PlanResult(on)
+    # Asked before anything is read.
+    result = PlanResult(on, saw_changes_until=upkeep.saw_changes_until())
     upkeep.make_work_tables(scope)
     result.missed = upkeep.end_missed(scope)
     rules = effective_rules(stores)
@@ -286,7 +299,7 @@ def _plan(scope: Scope, stores: Sequence[Store], *, since: date | None) -> PlanR
     everything = Horizon(opens_until=on, closes_from=closes_from)
     looks = {each.rule.pk: [(everything, False)] for each in rules}
     if last is not None:
-        changed_since = last.started_at - CHANGE_MARGIN
+        changed_since = unseen_changes_since(last)
         changed = upkeep.note_changed(scope, since=changed_since)
         if changed:
             _reconcile_changed(rules, scope, calendar, result)

@@ -585,6 +585,45 @@ class TestTwoAtOnce:
         assert created[1] == TouchPoint.objects.count() > 0
         assert set(JobRun.objects.values_list("status", flat=True)) == {JobStatus.DONE}
 
+    def test_a_run_looks_again_at_nobody_whom_the_last_one_saw(self, monkeypatch):
+        monkeypatch.setattr(upkeep, "UNANNOUNCED", timedelta(0))
+        self.world()
+        plan_care(on=MONDAY)
+        seen = []
+        look = upkeep.note_changed
+        monkeypatch.setattr(
+            upkeep, "note_changed", lambda *args, **kwargs: seen.append(look(*args, **kwargs)) or seen[-1]
+        )
+        plan_care(on=MONDAY)
+        assert seen == [0]
+
+    def test_a_change_that_was_being_made_during_a_run_is_seen_by_the_next(self, monkeypatch):
+        monkeypatch.setattr(upkeep, "UNANNOUNCED", timedelta(0))
+        self.world()
+        customer = Customer.objects.order_by("pk")[0]
+        other = connections["default"].copy()
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute("UPDATE customers_customer SET do_not_contact = 'all' WHERE id = %s", [customer.pk])
+        plan_care(on=MONDAY)
+        assert customer.touch_points.open().exists()
+        other.commit()
+        other.close()
+        plan_care(on=MONDAY)
+        assert not customer.touch_points.open().exists()
+
+    def test_where_the_database_does_not_tell_it_looks_six_hours_back(self):
+        self.world()
+        with connection.cursor() as cursor:
+            cursor.execute("SET track_activities = off")
+            try:
+                plan_care(on=MONDAY)
+            finally:
+                cursor.execute("SET track_activities = on")
+        done = JobRun.objects.get()
+        assert done.counts["saw_changes_until"] is None
+        assert run.unseen_changes_since(done) == done.started_at - run.CHANGE_MARGIN
+
     def test_a_run_that_is_killed_in_the_middle_is_completed_by_the_next(self):
         self.world()
         victim = JobRun.objects.create(
