@@ -1,6 +1,7 @@
 """Talking points: the templates of the care plan with a customer's own values filled in (domain §3.3). Pure."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 # Both spellings may stand in a template of either language.
@@ -60,3 +61,21 @@ def fill_lines(template: str, values: PointValues) -> list[str]:
 def message_lines(template: str, values: PointValues) -> list[str]:
     """Return what of the talking points goes to the customer in a message: the first line; the rest is for staff."""
     return fill_lines(template, values)[:1]
+
+
+# As the delivered care plan and most people begin.
+_GREETINGS = ("{}您好，", "Hello {}, ", "Dear {}, ")
+
+
+def one_message(texts: Sequence[str], *, customer: str) -> str:
+    """Return several messages to a customer, addressed like that, as one: only the first keeps its greeting."""
+    return "\n".join([*texts[:1], *(_without_greeting(text, customer) for text in texts[1:])])
+
+
+def _without_greeting(text: str, customer: str) -> str:
+    for greeting in _GREETINGS:
+        words = greeting.format(customer)
+        if text.startswith(words):
+            rest = text.removeprefix(words)
+            return rest[:1].upper() + rest[1:]
+    return text

@@ -25,7 +25,7 @@ from followups.queries.day import channel_label, due_state, preferred_channel
 from followups.querysets import TouchPointQuerySet
 from followups.rules import AFTER_SERVICE_TRIGGER, MESSAGE_CHANNELS, is_allowed_time, local_time
 from followups.strategies import strategies_for
-from followups.talking_points import PointValues, fill_lines, message_lines
+from followups.talking_points import PointValues, fill_lines, message_lines, one_message
 from vehicles.choices import AgeBand, ServiceKind, VehicleStatus
 from vehicles.models import Vehicle
 from vehicles.rules import age_band
@@ -451,7 +451,8 @@ def _message(
                     "store": customer.store.name,
                 }
             ]
-    return CustomerMessage(text="\n".join(texts), language=language, language_name=str(Language(language).label))
+    text = one_message(texts, customer=address_of(customer, language=language))
+    return CustomerMessage(text=text, language=language, language_name=str(Language(language).label))
 
 
 def _cautions(
