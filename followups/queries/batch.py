@@ -199,7 +199,7 @@ def message_of(point: TouchPoint, *, rule: CareRule) -> BatchMessage:
         car = point.vehicle
         values = PointValues(
             customer=address_of(customer, language=language),
-            model=car.model.series if car is not None and car.model else pgettext("in a sentence", "your car"),
+            model=car.model.series if car is not None and car.model else pgettext("in a sentence", "car"),
             plate=car.plate if car is not None else "",
             date=spoken_date(point.anchor_on),
             store=customer.store.name,

@@ -244,6 +244,7 @@ def queue_card(customer: Customer, *, user: User, now: datetime) -> QueueCard:
         for car in cars
         if car.vehicle.next_service_kind == ServiceKind.FIRST and car.vehicle.next_service_on
     ]
+    channel = preferred_channel(customer, points[0] if points else None)
     return QueueCard(
         customer=customer,
         address=address_of(customer, language=translation.get_language() or ""),
@@ -264,8 +265,8 @@ def queue_card(customer: Customer, *, user: User, now: datetime) -> QueueCard:
             _reason(point, customer=customer, cars=cars, user=user, now=now, is_barred=point.pk in barred)
             for point in points
         ],
-        message=_message(points, customer=customer, cars=cars, user=user),
-        channel=preferred_channel(customer, points[0] if points else None),
+        message=_message(points, customer=customer, cars=cars, user=user, channel=channel),
+        channel=channel,
         lease=QueueLease.objects.filter(customer=customer, expires_at__gt=now).select_related("holder").first(),
     )
 
@@ -402,11 +403,11 @@ def point_values(
     """Return what the placeholders of a touch point's rule stand for, in a language.
 
     ``{date}`` is the fact that the promise hangs on (the policy's end, the forecast service date), not the day to call.
-    A customer without a known car is asked about "your car".
+    A car whose model is not known is "the car".
     """
     with translation.override(language):
         car = point.vehicle or (cars[0].vehicle if cars else None)
-        model = car.model.series if car is not None and car.model else pgettext("in a sentence", "your car")
+        model = car.model.series if car is not None and car.model else pgettext("in a sentence", "car")
         day = point.anchor_on
         if point.vehicle and (end := SPOKEN_ENDS.get(point.rule.trigger)):
             day = getattr(point.vehicle, end) or day
@@ -427,14 +428,17 @@ def spoken_date(day: date) -> str:
 
 
 def _message(
-    points: Sequence[TouchPoint], *, customer: Customer, cars: Sequence[CarFacts], user: User
+    points: Sequence[TouchPoint], *, customer: Customer, cars: Sequence[CarFacts], user: User, channel: str
 ) -> CustomerMessage:
-    """The texts of the reasons that the plan wants as a message; else a line that says who tried to call, and why."""
+    """The texts of the reasons that the plan, or the customer by the channel to try first, wants as a message.
+
+    Else a line that says who tried to call.
+    """
     language = customer.language
     in_english = language.startswith(Language.ENGLISH)
     texts = []
     for point in points:
-        if point.channel in MESSAGE_CHANNELS:
+        if channel in MESSAGE_CHANNELS or point.channel in MESSAGE_CHANNELS:
             template = point.rule.points_en if in_english else point.rule.points_zh
             values = point_values(point, customer=customer, cars=cars, adviser=str(user), language=language)
             texts += message_lines(template, values)

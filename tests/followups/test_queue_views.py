@@ -211,6 +211,17 @@ def test_the_message_is_in_the_customers_language_not_the_callers(caller, due):
     assert "2026年11月21日" in message.text
 
 
+def test_who_likes_to_be_written_to_is_not_told_of_a_call(caller, due, rule):
+    writes = due(customer__preferred_channel="wechat", customer__language="en", customer__name="王小明")
+    calls = due(customer__language="en")
+
+    message = caller.get(address("card", writes.customer)).context["card"].message
+    after_a_call = caller.get(address("card", calls.customer)).context["card"].message
+
+    assert "by mileage or date your car is due for service" in message.text
+    assert "could not reach you by phone" in after_a_call.text
+
+
 def test_the_stores_own_version_of_a_rule_says_what_is_said(caller, due, rule, store):
     CareRuleFactory(code=rule.code, store=store, points_en="Ask for {customer}")
     point = due(customer__name="王小明", customer__salutation=Salutation.MR)
