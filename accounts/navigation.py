@@ -59,7 +59,7 @@ PLACES = (
     ),
     Place(
         "followups:batch_list",
-        _("Messages to many"),
+        pgettext_lazy("to many", "Messages"),
         "envelope",
         "m",
         "work_tasks",

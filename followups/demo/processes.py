@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from followups.demo.rows import Keys, RowWriter
 
 BATCH = 1000
+# More only wait for the database.
+MOST_PROCESSES = 4
 # A world below this is ready before the processes are.
 WORTH_PROCESSES = 5 * BATCH
 
@@ -27,12 +29,12 @@ _writer: "RowWriter"
 def composed(world: "DemoWorld", keys: "Keys", *, processes: int | None = None) -> "Iterator[dict[str, CopyText]]":
     """Yield the rows of a world in batches, in the order of the customers.
 
-    Whatever the number of processes, the batches are the same. Unless it is given, large worlds get as many as there
-    are processors, small ones none.
+    Whatever the number of processes, the batches are the same. Unless it is given, large worlds get one a processor up
+    to ``MOST_PROCESSES``, small ones none.
     """
     batches = [range(start, min(start + BATCH, world.count)) for start in range(0, world.count, BATCH)]
     if processes is None:
-        processes = min(os.cpu_count() or 1, len(batches)) if world.count >= WORTH_PROCESSES else 0
+        processes = min(os.cpu_count() or 1, MOST_PROCESSES) if world.count >= WORTH_PROCESSES else 0
     if processes:
         yield from _in_processes(world, keys, batches, processes)
     else:
