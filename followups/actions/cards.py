@@ -228,7 +228,7 @@ def car_of(card: Card, vehicle: int | None, needs: Collection[Need]) -> Vehicle 
         return None
     cars = Vehicle.objects.filter(owner=card.customer).order_by("pk")
     if vehicle is not None:
-        car = cars.filter(pk=vehicle).first()
+        car = cars.filter(pk=vehicle, status=VehicleStatus.IN_USE).first()
         if car is None:
             raise IncompleteOutcome(_("This car does not belong to the customer."), Need.VEHICLE.value)
         return car

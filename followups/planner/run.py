@@ -155,26 +155,38 @@ def completed_runs(store: Store) -> QuerySet[JobRun]:
     return JobRun.objects.filter(Q(store_code=store.code) | of_all, name=JOB_NAME, status=JobStatus.DONE)
 
 
-def unseen_changes_since(run: JobRun) -> datetime:
-    """Return the moment since which changes may have been made that a completed run did not see."""
-    if told := run.counts.get("saw_changes_until"):
-        return datetime.fromisoformat(told)
-    return run.started_at - CHANGE_MARGIN
-
-
-def last_completed(stores: Sequence[Store], *, before: date | None = None) -> JobRun | None:
-    """Return the latest run that all the stores have completed, or None where one of them has none."""
-    latest: JobRun | None = None
+def _latest_runs(stores: Sequence[Store], *, before: date | None = None) -> dict[int, JobRun]:
+    """Return the latest run that each store completed, by store; a store without one is left out."""
+    found = {}
     for store in stores:
         runs = completed_runs(store)
         if before is not None:
             runs = runs.filter(business_date__lt=before)
-        run = runs.order_by("-business_date", "-started_at", "-pk").first()
-        if run is None:
-            return None
-        if latest is None or (run.business_date, run.started_at) < (latest.business_date, latest.started_at):
-            latest = run
-    return latest
+        if (run := runs.order_by("-business_date", "-started_at", "-pk").first()) is not None:
+            found[store.pk] = run
+    return found
+
+
+def last_completed(stores: Sequence[Store], *, before: date | None = None) -> JobRun | None:
+    """Return the latest run that all the stores have completed, or None where one of them has none."""
+    runs = _latest_runs(stores, before=before)
+    if not runs or len(runs) < len(stores):
+        return None
+    return min(runs.values(), key=lambda run: (run.business_date, run.started_at))
+
+
+def unseen_changes_since(stores: Sequence[Store]) -> datetime | None:
+    """Return the moment since which changes may have been made that the latest run of one of the stores did not see.
+
+    Stores without a run are left out; None where none has one.
+    """
+    return min((_saw_until(run) for run in _latest_runs(stores).values()), default=None)
+
+
+def _saw_until(run: JobRun) -> datetime:
+    if told := run.counts.get("saw_changes_until"):
+        return datetime.fromisoformat(told)
+    return run.started_at - CHANGE_MARGIN
 
 
 @contextmanager
@@ -298,11 +310,14 @@ def _plan(scope: Scope, stores: Sequence[Store], *, since: date | None) -> PlanR
     calendar = _calendar(closes_from, on)
     everything = Horizon(opens_until=on, closes_from=closes_from)
     looks = {each.rule.pk: [(everything, False)] for each in rules}
-    if last is not None:
-        changed_since = unseen_changes_since(last)
-        changed = upkeep.note_changed(scope, since=changed_since)
-        if changed:
-            _reconcile_changed(rules, scope, calendar, result)
+    changed_since = unseen_changes_since(stores)
+    # Also where every window is looked at: that finds what was never promised, not what is promised no more.
+    changed = upkeep.note_changed(scope, since=changed_since) if changed_since else 0
+    if new := [store.pk for store in stores if not completed_runs(store).exists()]:
+        changed += upkeep.note_live(new)
+    if changed:
+        _reconcile_changed(rules, scope, calendar, result)
+    if last is not None and changed_since is not None:
         # A day without a run is caught up; the same day again is looked at again.
         opened = replace(everything, opens_from=min(last.business_date + timedelta(days=1), on))
         changed_codes = _changed_codes(rules, since=changed_since)

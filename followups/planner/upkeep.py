@@ -23,7 +23,7 @@ def saw_changes_until() -> datetime | None:
         cursor.execute(
             """SELECT min(xact_start) FROM pg_stat_activity WHERE datname = current_database()
 HAVING current_setting('track_activities')::boolean
-   AND NOT bool_or(backend_type = 'client backend' AND query = '<insufficient privilege>')
+   AND NOT bool_or(query = '<insufficient privilege>')
    AND NOT EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database())"""
         )
         row = cursor.fetchone()
@@ -65,6 +65,19 @@ SELECT c.id FROM customers_customer c WHERE c.store_id = ANY(%s) AND c.id IN (
     ).rowcount()
     Sql("ANALYZE care_changed").run()
     return count
+
+
+def note_live(store_ids: list[int]) -> int:
+    """List everybody of the stores to whom something is promised now as changed; return how many were added.
+
+    For stores in which no run was completed yet: what stands there was planned at once, and nobody has looked since.
+    """
+    return Sql(
+        "INSERT INTO care_changed SELECT DISTINCT t.customer_id FROM followups_touchpoint t"
+        " JOIN customers_customer c ON c.id = t.customer_id WHERE c.store_id = ANY(%s)"
+        " AND t.status IN ('open', 'merged') AND t.closed_on IS NULL ON CONFLICT DO NOTHING",
+        [store_ids],
+    ).rowcount()
 
 
 def note_customers(scope: Scope, customer_ids: list[int]) -> int:

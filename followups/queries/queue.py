@@ -265,7 +265,14 @@ def queue_card(customer: Customer, *, user: User, now: datetime) -> QueueCard:
             _reason(point, customer=customer, cars=cars, user=user, now=now, is_barred=point.pk in barred)
             for point in points
         ],
-        message=_message(points, customer=customer, cars=cars, user=user, channel=channel),
+        message=_message(
+            # What a colleague has to ask, and what was put off to an agreed time, is not written about either.
+            [p for p in points if p.pk not in barred and (p.not_before is None or p.not_before <= now)],
+            customer=customer,
+            cars=cars,
+            user=user,
+            channel=channel,
+        ),
         channel=channel,
         lease=QueueLease.objects.filter(customer=customer, expires_at__gt=now).select_related("holder").first(),
     )

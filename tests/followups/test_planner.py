@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection, connections, transaction
 
+from accounts.models import Store
 from core.choices import JobStatus
 from core.models import CalendarDay, JobRun
 from customers.choices import BirthdayCalendar, Channel, DoNotContact, Tier
@@ -546,6 +547,26 @@ def test_a_failed_run_leaves_nothing_and_says_so(monkeypatch):
     assert plan_care(on=MONDAY).created == 1
 
 
+def test_what_one_store_alone_did_not_see_is_looked_at_again(store):
+    other = StoreFactory()
+    for each, on, seen in (
+        (store, MONDAY, "2026-11-23T02:00"),
+        (other, MONDAY - timedelta(days=1), "2026-11-23T12:00"),
+    ):
+        JobRun.objects.create(
+            name=run.JOB_NAME,
+            store_code=each.code,
+            business_date=on,
+            status=JobStatus.DONE,
+            started_at=datetime.fromisoformat(f"{seen}+08:00"),
+            finished_at=datetime.fromisoformat(f"{seen}+08:00"),
+            counts={"saw_changes_until": f"{seen}+08:00"},
+        )
+
+    # Yesterday was made up for at noon in the other store; this one has not been looked at since two in the morning.
+    assert run.unseen_changes_since([store, other]) == datetime.fromisoformat("2026-11-23T02:00+08:00")
+
+
 def test_each_store_is_planned_once_its_own_clock_has_passed_two(store):
     kashgar = StoreFactory(code="KS01", time_zone="Asia/Urumqi")  # two hours behind
     at = datetime(2026, 11, 23, 2, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
@@ -612,6 +633,35 @@ class TestTwoAtOnce:
         plan_care(on=MONDAY)
         assert not customer.touch_points.open().exists()
 
+    def test_transactions_of_other_roles_that_are_hidden_are_not_taken_for_none(self):
+        other = connections["default"].copy()
+        other.ensure_connection()
+        with transaction.atomic(), connection.cursor() as cursor:
+            assert upkeep.saw_changes_until() is not None
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute("CREATE ROLE somebody_without_rights")
+            cursor.execute("SET LOCAL ROLE somebody_without_rights")
+            assert upkeep.saw_changes_until() is None
+            transaction.set_rollback(True)
+        other.close()
+
+    def test_a_run_that_looks_at_everything_also_ends_what_is_promised_no_more(self):
+        self.world()
+        plan_care(on=MONDAY)
+        customer = Customer.objects.filter(touch_points__status="open").order_by("pk")[0]
+        Customer.objects.filter(pk=customer.pk).update(do_not_contact=DoNotContact.ALL_BUT_SAFETY)
+        plan_care(on=MONDAY, since=MONDAY)
+        assert not customer.touch_points.open().exists()
+
+    def test_a_first_run_looks_at_what_was_planned_at_once_before_it(self):
+        self.world()
+        customer = Customer.objects.order_by("pk")[0]
+        plan_customers(customer_ids=[customer.pk], on=MONDAY)
+        assert customer.touch_points.open().exists()
+        Customer.objects.filter(pk=customer.pk).update(do_not_contact=DoNotContact.ALL_BUT_SAFETY)
+        plan_care(on=MONDAY)
+        assert not customer.touch_points.open().exists()
+
     def test_where_the_database_does_not_tell_it_looks_six_hours_back(self):
         self.world()
         with connection.cursor() as cursor:
@@ -622,7 +672,7 @@ class TestTwoAtOnce:
                 cursor.execute("SET track_activities = on")
         done = JobRun.objects.get()
         assert done.counts["saw_changes_until"] is None
-        assert run.unseen_changes_since(done) == done.started_at - run.CHANGE_MARGIN
+        assert run.unseen_changes_since(Store.objects.all()) == done.started_at - run.CHANGE_MARGIN
 
     def test_a_run_that_is_killed_in_the_middle_is_completed_by_the_next(self):
         self.world()

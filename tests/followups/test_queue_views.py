@@ -222,6 +222,21 @@ def test_who_likes_to_be_written_to_is_not_told_of_a_call(caller, due, rule):
     assert "could not reach you by phone" in after_a_call.text
 
 
+def test_a_message_leaves_out_what_a_colleague_asks_and_what_was_put_off(caller, due, rule, care_specialist):
+    point = due(customer__preferred_channel="wechat", customer__language="en")
+    visit = WorkOrderFactory(vehicle=VehicleFactory(owner=point.customer), adviser=care_specialist)
+    after_service = CareRule.objects.get(code="PV", store=None)
+    due(customer=point.customer, rule=after_service, vehicle=visit.vehicle, anchor_on=visit.handed_over_on)
+    renewal = CareRule.objects.get(code="IN1", store=None)
+    due(customer=point.customer, rule=renewal, not_before=NOW + timedelta(hours=3), vehicle=visit.vehicle)
+
+    text = caller.get(address("card", point.customer)).context["card"].message.text
+
+    assert "due for service" in text
+    assert "solved" not in text
+    assert "insurance" not in text
+
+
 def test_the_stores_own_version_of_a_rule_says_what_is_said(caller, due, rule, store):
     CareRuleFactory(code=rule.code, store=store, points_en="Ask for {customer}")
     point = due(customer__name="王小明", customer__salutation=Salutation.MR)
@@ -353,7 +368,8 @@ def test_the_day_on_the_card_is_the_stores(as_user, due):
 def test_a_car_that_left_meanwhile_blocks_only_a_panel_that_asks_for_it(caller, care_specialist, due):
     # The folded panels are sent along by the browser, the car that was chosen there too.
     sold = VehicleFactory()
-    point, other = due(), due()
+    point, other, third = due(), due(), due()
+    scrapped = VehicleFactory(owner=third.customer, status="scrapped")
 
     plain = caller.post(address("save", point.customer), filled(point, vehicle=sold.pk), headers=HTMX)
     gone = caller.post(
@@ -362,8 +378,15 @@ def test_a_car_that_left_meanwhile_blocks_only_a_panel_that_asks_for_it(caller, 
         headers=HTMX,
     )
 
+    ended = caller.post(
+        address("save", third.customer),
+        filled(third, vehicle=scrapped.pk, outcome="car_gone", car_status="transferred"),
+        headers=HTMX,
+    )
+
     assert plain.status_code == 200
     assert ContactLog.objects.get().customer == point.customer
+    assert ended.status_code == 422
     assert gone.status_code == 422
     assert form_of(gone).errors["vehicle"] == ["This car does not belong to the customer."]
 

@@ -17,7 +17,10 @@ PROGRESS_EVERY = 10_000
 
 
 class Command(BaseCommand):
-    help = "Fill an empty database with believable stores, staff, customers, cars and histories."
+    help = (
+        "Fill an empty database with believable stores, staff, customers, cars and histories. "
+        "Until it is done, a site on the same database waits."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--customers", type=int, default=2000, metavar="N")
