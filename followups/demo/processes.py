@@ -41,7 +41,8 @@ def composed(world: "DemoWorld", keys: "Keys", *, processes: int | None = None) 
         from followups.demo.rows import RowWriter
 
         writer = RowWriter(world, keys)
-        yield from map(writer.compose, batches)
+        for batch in batches:
+            yield writer.compose(batch)
 
 
 def _in_processes(

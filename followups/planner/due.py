@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from accounts.models import Store
 from customers.models import Customer
-from followups.planner.run import completed_runs
+from followups.planner.runs import completed_runs
 
 PLAN_AT = time(2)
 

@@ -6,14 +6,13 @@ One transaction does all of it: a run that is killed leaves nothing half done, a
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.apps import apps
 from django.db import connection, transaction
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Min
 from django.utils import timezone
 
 from accounts.models import Store, User
@@ -21,22 +20,25 @@ from core.actions import locked
 from core.choices import JobStatus
 from core.models import JobRun
 from core.queries import work_calendar
-from core.rules import WorkCalendar, error_text
+from core.rules import WorkCalendar
 from customers.models import Customer
 from followups.models import CareRule
 from followups.planner import sql, upkeep
 from followups.planner.rules import Hit, Horizon, Window, hits
+from followups.planner.runs import (
+    bury_killed_runs,
+    last_completed,
+    latest_runs,
+    recorded,
+    saw_changes_until,
+    unseen_changes_since,
+)
 from followups.planner.sql import Scope, Sql
 from followups.triggers import TRIGGERS
 from followups.triggers.base import Arm
 from vehicles.actions import refresh_lapsed_inspections
 
-JOB_NAME = "plan_care"
 PLAN_LOCK = (7300, 0)
-RUN_LOCK = 7301
-# A transaction that began before the last run may have committed after it; its changes carry its beginning. The run
-# notes when the oldest one of its time began; so far back it is looked where the database did not tell.
-CHANGE_MARGIN = timedelta(hours=6)
 # How far a forecast may have moved.
 FORECAST_DAYS = 400
 # How many days of openings one statement covers, when much is caught up.
@@ -146,89 +148,6 @@ def nominal_hits(rule: CareRule, first: date, last: date, calendar: WorkCalendar
         yield arm, list(hits(arm.nominals(first, last), window, calendar))
 
 
-def completed_runs(store: Store) -> QuerySet[JobRun]:
-    """Return the runs that planned a store to their end: its own, and those of all stores that it was one of.
-
-    A store that is out of business for a night is not planned in it, and catches up when it is back.
-    """
-    of_all = Q(store_code="") & (Q(counts__stores__contains=[store.code]) | ~Q(counts__has_key="stores"))
-    return JobRun.objects.filter(Q(store_code=store.code) | of_all, name=JOB_NAME, status=JobStatus.DONE)
-
-
-def _latest_runs(stores: Sequence[Store], *, before: date | None = None) -> dict[int, JobRun]:
-    """Return the latest run that each store completed, by store; a store without one is left out."""
-    found = {}
-    for store in stores:
-        runs = completed_runs(store)
-        if before is not None:
-            runs = runs.filter(business_date__lt=before)
-        if (run := runs.order_by("-business_date", "-started_at", "-pk").first()) is not None:
-            found[store.pk] = run
-    return found
-
-
-def last_completed(stores: Sequence[Store], *, before: date | None = None) -> JobRun | None:
-    """Return the latest run that all the stores have completed, or None where one of them has none."""
-    runs = _latest_runs(stores, before=before)
-    if not runs or len(runs) < len(stores):
-        return None
-    return min(runs.values(), key=lambda run: (run.business_date, run.started_at))
-
-
-def unseen_changes_since(stores: Sequence[Store]) -> datetime | None:
-    """Return the moment since which changes may have been made that the latest run of one of the stores did not see.
-
-    Stores without a run are left out; None where none has one.
-    """
-    return min((_saw_until(run) for run in _latest_runs(stores).values()), default=None)
-
-
-def _saw_until(run: JobRun) -> datetime:
-    if told := run.counts.get("saw_changes_until"):
-        return datetime.fromisoformat(told)
-    return run.started_at - CHANGE_MARGIN
-
-
-@contextmanager
-def recorded(*, on: date, store: Store | None, by: User | None, dry_run: bool) -> Iterator[JobRun | None]:
-    """Keep a ``JobRun`` of what happens inside; a dry run leaves none. A failure is recorded and raised on."""
-    if dry_run:
-        yield None
-        return
-    run = JobRun.objects.create(
-        name=JOB_NAME,
-        store_code=store.code if store else "",
-        business_date=on,
-        started_at=timezone.now(),
-        started_by=by,
-    )
-    with connection.cursor() as cursor:
-        # Held while this run is alive, so that another one can tell a waiting run from a killed one.
-        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [RUN_LOCK, run.pk])
-    try:
-        yield run
-    except BaseException as error:
-        JobRun.objects.filter(pk=run.pk).update(
-            status=JobStatus.FAILED, finished_at=timezone.now(), error=error_text(error)
-        )
-        raise
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [RUN_LOCK, run.pk])
-
-
-def bury_killed_runs(run: JobRun) -> None:
-    """Mark earlier runs as failed whose process is gone: nobody holds their lock any more."""
-    for earlier in JobRun.objects.filter(name=JOB_NAME, status=JobStatus.RUNNING).exclude(pk=run.pk).order_by("pk"):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [RUN_LOCK, earlier.pk])
-            if cursor.fetchone() == (True,):
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [RUN_LOCK, earlier.pk])
-                JobRun.objects.filter(pk=earlier.pk, status=JobStatus.RUNNING).update(
-                    status=JobStatus.FAILED, finished_at=timezone.now(), error="Interrupted before it ended."
-                )
-
-
 def plan_care(
     *,
     on: date,
@@ -293,12 +212,13 @@ def plan_customers(*, customer_ids: Iterable[int], on: date) -> PlanResult:
 def _plan(scope: Scope, stores: Sequence[Store], *, since: date | None) -> PlanResult:
     on = scope.on
     # Asked before anything is read.
-    result = PlanResult(on, saw_changes_until=upkeep.saw_changes_until())
+    result = PlanResult(on, saw_changes_until=saw_changes_until())
     upkeep.make_work_tables(scope)
     result.missed = upkeep.end_missed(scope)
     rules = effective_rules(stores)
 
-    last = None if since else last_completed(stores)
+    latest = latest_runs(stores)
+    last = None if since else last_completed(latest)
     if last is not None:
         # No visit tells of the cars that never come. What the last run saw is promised before it moves.
         refresh_lapsed_inspections(store_ids=scope.store_ids, lapsed_by=min(last.business_date, on), on=on)
@@ -310,10 +230,10 @@ def _plan(scope: Scope, stores: Sequence[Store], *, since: date | None) -> PlanR
     calendar = _calendar(closes_from, on)
     everything = Horizon(opens_until=on, closes_from=closes_from)
     looks = {each.rule.pk: [(everything, False)] for each in rules}
-    changed_since = unseen_changes_since(stores)
+    changed_since = unseen_changes_since(latest)
     # Also where every window is looked at: that finds what was never promised, not what is promised no more.
     changed = upkeep.note_changed(scope, since=changed_since) if changed_since else 0
-    if new := [store.pk for store in stores if not completed_runs(store).exists()]:
+    if new := [store_id for store_id, run in latest.items() if run is None]:
         changed += upkeep.note_live(new)
     if changed:
         _reconcile_changed(rules, scope, calendar, result)

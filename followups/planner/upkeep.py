@@ -1,33 +1,12 @@
 """What a night does to the touch points that are already there: end, release, merge, share out (domain §3.6)."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
-
-from django.db import connection
 
 from accounts.models import Membership
 from followups.planner.sql import Scope, Sql, compiled
 
 ROWS_WORTH_COUNTING = 1000
-# A transaction has its moment a little before it shows among those that run.
-UNANNOUNCED = timedelta(seconds=5)
-
-
-def saw_changes_until() -> datetime | None:
-    """Return the moment before which all that was changed is there to be read from now on, or undone for ever.
-
-    A row carries the moment at which the transaction that changed it began (``stamp_change``), so it is that of the
-    oldest one that runs. None where the database hides one of them: from another role, by a setting, or a prepared one.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT min(xact_start) FROM pg_stat_activity WHERE datname = current_database()
-HAVING current_setting('track_activities')::boolean
-   AND NOT bool_or(query = '<insufficient privilege>')
-   AND NOT EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database())"""
-        )
-        row = cursor.fetchone()
-    return row[0] - UNANNOUNCED if row and row[0] else None
 
 
 def make_work_tables(scope: Scope) -> None:

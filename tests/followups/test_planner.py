@@ -15,7 +15,7 @@ from customers.choices import BirthdayCalendar, Channel, DoNotContact, Tier
 from customers.models import Customer
 from followups.choices import NextStepKind, Reason, Severity, TouchPointStatus
 from followups.models import CareRule, TouchPoint
-from followups.planner import last_completed, plan_care, plan_customers, run, upkeep
+from followups.planner import plan_care, plan_customers, run, runs, upkeep
 from followups.planner.due import stores_to_plan
 from followups.planner.sql import Scope
 from service.choices import JobType
@@ -125,7 +125,7 @@ def test_one_store_is_planned_without_the_other(store, other_store):
         car(delivery=date(2026, 8, 23), customer=CustomerFactory(store=each, entered_on=ENTERED))
     plan_care(on=MONDAY, store=other_store)
     assert rows("store__code") == [("BZ02",)]
-    assert last_completed([store, other_store]) is None
+    assert runs.last_completed(runs.latest_runs([store, other_store])) is None
     plan_care(on=MONDAY)
     assert sorted(rows("store__code")) == [("BZ01",), ("BZ02",)]
 
@@ -554,7 +554,7 @@ def test_what_one_store_alone_did_not_see_is_looked_at_again(store):
         (other, MONDAY - timedelta(days=1), "2026-11-23T12:00"),
     ):
         JobRun.objects.create(
-            name=run.JOB_NAME,
+            name=runs.JOB_NAME,
             store_code=each.code,
             business_date=on,
             status=JobStatus.DONE,
@@ -564,7 +564,9 @@ def test_what_one_store_alone_did_not_see_is_looked_at_again(store):
         )
 
     # Yesterday was made up for at noon in the other store; this one has not been looked at since two in the morning.
-    assert run.unseen_changes_since([store, other]) == datetime.fromisoformat("2026-11-23T02:00+08:00")
+    assert runs.unseen_changes_since(runs.latest_runs([store, other])) == datetime.fromisoformat(
+        "2026-11-23T02:00+08:00"
+    )
 
 
 def test_each_store_is_planned_once_its_own_clock_has_passed_two(store):
@@ -607,7 +609,7 @@ class TestTwoAtOnce:
         assert set(JobRun.objects.values_list("status", flat=True)) == {JobStatus.DONE}
 
     def test_a_run_looks_again_at_nobody_whom_the_last_one_saw(self, monkeypatch):
-        monkeypatch.setattr(upkeep, "UNANNOUNCED", timedelta(0))
+        monkeypatch.setattr(runs, "UNANNOUNCED", timedelta(0))
         self.world()
         plan_care(on=MONDAY)
         seen = []
@@ -619,7 +621,7 @@ class TestTwoAtOnce:
         assert seen == [0]
 
     def test_a_change_that_was_being_made_during_a_run_is_seen_by_the_next(self, monkeypatch):
-        monkeypatch.setattr(upkeep, "UNANNOUNCED", timedelta(0))
+        monkeypatch.setattr(runs, "UNANNOUNCED", timedelta(0))
         self.world()
         customer = Customer.objects.order_by("pk")[0]
         other = connections["default"].copy()
@@ -637,11 +639,11 @@ class TestTwoAtOnce:
         other = connections["default"].copy()
         other.ensure_connection()
         with transaction.atomic(), connection.cursor() as cursor:
-            assert upkeep.saw_changes_until() is not None
+            assert runs.saw_changes_until() is not None
             cursor.execute("SELECT pg_stat_clear_snapshot()")
             cursor.execute("CREATE ROLE somebody_without_rights")
             cursor.execute("SET LOCAL ROLE somebody_without_rights")
-            assert upkeep.saw_changes_until() is None
+            assert runs.saw_changes_until() is None
             transaction.set_rollback(True)
         other.close()
 
@@ -672,12 +674,12 @@ class TestTwoAtOnce:
                 cursor.execute("SET track_activities = on")
         done = JobRun.objects.get()
         assert done.counts["saw_changes_until"] is None
-        assert run.unseen_changes_since(Store.objects.all()) == done.started_at - run.CHANGE_MARGIN
+        assert runs.unseen_changes_since(runs.latest_runs(Store.objects.all())) == done.started_at - runs.CHANGE_MARGIN
 
     def test_a_run_that_is_killed_in_the_middle_is_completed_by_the_next(self):
         self.world()
         victim = JobRun.objects.create(
-            name=run.JOB_NAME, business_date=MONDAY, started_at=datetime(2026, 11, 22, 18, tzinfo=ZoneInfo("UTC"))
+            name=runs.JOB_NAME, business_date=MONDAY, started_at=datetime(2026, 11, 22, 18, tzinfo=ZoneInfo("UTC"))
         )
         killed = threading.Event()
 
