@@ -6,6 +6,7 @@ from accounts import permissions
 from accounts.choices import Language, Theme
 from accounts.clock import today_of
 from accounts.navigation import places_for
+from core.pages import page_address
 
 THEME_COOKIE = "theme"
 
@@ -18,6 +19,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "themes": Theme,
         "languages": Language,
         "today": today_of(request),
+        "page_address": page_address(request),
     }
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:

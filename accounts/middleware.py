@@ -1,14 +1,18 @@
 """What every request needs to know about the person behind it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pghistory
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, QueryDict
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.utils import translation
 
 from accounts.permissions import memberships_of
+from core.pages import page_address
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 # Pages that a signed-in person reaches even without a membership: they can always sign out.
@@ -61,6 +65,30 @@ class LanguageMiddleware:
         response = self.get_response(request)
         response.headers.setdefault("Content-Language", request.LANGUAGE_CODE)
         return response
+
+
+class SignInMiddleware(LoginRequiredMiddleware):
+    """Nothing is open to the world; whoever pressed a button after the session had ended comes back to its page."""
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., Any]) -> HttpResponseRedirect:
+        return redirect_to_login(
+            page_address(request), self.get_login_url(view_func), self.get_redirect_field_name(view_func)
+        )
+
+
+class WrongMethodMiddleware:
+    """The address of a button, opened as a page, says so instead of staying blank."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code != 405 or response.content:
+            return response
+        page = render(request, "405.html", status=405)
+        page["Allow"] = response["Allow"]
+        return page
 
 
 class MembershipMiddleware:

@@ -81,6 +81,14 @@ def within_reach(queryset: QueryT, user: "User", *, own: str) -> QueryT:
     return queryset.filter(Q(store_id__in=access.store_ids) | Q(store_id__in=access.own_store_ids, **{own: user}))
 
 
+def is_within_reach(user: "User", *, store_id: int, consultant_id: int | None) -> bool:
+    """Tell of one row what ``within_reach`` says of many, without asking the database."""
+    access = customer_access(user)
+    if access.whole_group or store_id in access.store_ids:
+        return True
+    return store_id in access.own_store_ids and consultant_id == user.pk
+
+
 def export_store_ids(user: "User") -> frozenset[int]:
     """Return the stores whose lists a user may take away as a file (domain §10, row "Export").
 

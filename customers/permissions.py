@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from accounts.choices import Role
-from accounts.permissions import has_role
+from accounts.permissions import has_role, is_within_reach
 from customers.choices import PersonalDataField
 
 if TYPE_CHECKING:
@@ -15,6 +15,11 @@ SENSITIVE_FIELDS = frozenset({PersonalDataField.ID_NUMBER, PersonalDataField.ADD
 WHOLE_STORE_EDITORS = (Role.CARE_SPECIALIST, Role.SERVICE_MANAGER, Role.SALES_MANAGER, Role.GENERAL_MANAGER)
 SENSITIVE_READERS = (Role.SALES_MANAGER, Role.GENERAL_MANAGER)
 WORKING_ROLES = (Role.SALES_CONSULTANT, Role.SERVICE_ADVISER, *WHOLE_STORE_EDITORS)
+
+
+def can_open_file(user: "User", customer: "Customer") -> bool:
+    """Tell whether a user may open a customer's file: the same answer as ``Customer.objects.visible_to``."""
+    return is_within_reach(user, store_id=customer.store_id, consultant_id=customer.sales_consultant_id)
 
 
 def can_edit_customer(user: "User", customer: "Customer") -> bool:

@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from accounts.models import Store, User
 from followups.planner.due import stores_today
-from followups.rules import local_time
+from followups.rules.hours import local_time
 from followups.tasks import plan_care_task
 
 PING_SECONDS = 1.0

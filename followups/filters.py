@@ -56,7 +56,6 @@ class DayFilters:
     """
 
     queue: QueueFilters
-    due: str = ""
     owner: str = ""
     is_escalated: bool = False
     sort: str = "latest"
@@ -64,7 +63,7 @@ class DayFilters:
     @classmethod
     def from_query(cls, query: QueryDict) -> "DayFilters":
         """Read the filters of a request."""
-        due, owner, sort = query.get("due", ""), query.get("owner", ""), query.get("sort", "")
+        owner, sort = query.get("owner", ""), query.get("sort", "")
         return cls(
             queue=QueueFilters(
                 rule_codes=tuple(code for code in query.getlist("reason") if 0 < len(code) <= 10),
@@ -72,28 +71,26 @@ class DayFilters:
                 tiers=tuple(tier for tier in Tier.values if tier in query.getlist("tier")),
                 series=tuple(series for series in query.getlist("series") if 0 < len(series) <= 60),
                 is_overdue=query.get("overdue") == "1",
+                is_due_today=query.get("due") == DUE_TODAY,
                 includes_pool=query.get("pool") == "1",
             ),
-            due=due if due == DUE_TODAY else "",
             owner=owner if owner == POOL or as_id(owner) is not None else "",
             is_escalated=query.get("escalated") == "1",
             sort=sort if sort in SORTS else "latest",
         )
 
     def narrow(self, leads: TouchPointQuerySet, *, on: date) -> TouchPointQuerySet:
-        """Apply what the guided queue does not know: when it is due, whose it is, whether it was escalated."""
-        if self.due == DUE_TODAY:
-            leads = leads.filter(due_on=on)
+        """Apply what the guided queue does not know: whose it is, whether it was escalated."""
         if self.owner == POOL:
             leads = leads.filter(assignee=None)
         elif self.owner:
             leads = leads.filter(Q(assignee=int(self.owner)))
-        return leads.filter(escalated(on)) if self.is_escalated else leads
+        return leads.with_reason_where(escalated(on)) if self.is_escalated else leads
 
     @property
     def is_narrowed(self) -> bool:
         """Whether anything is left out."""
-        return bool(self.queue != QueueFilters() or self.due or self.owner or self.is_escalated)
+        return bool(self.queue != QueueFilters() or self.owner or self.is_escalated)
 
     def queue_query(self) -> str:
         """Return the parameters that the guided queue carries along from card to card."""
@@ -104,6 +101,8 @@ class DayFilters:
         query.setlist("series", list(self.queue.series))
         if self.queue.is_overdue:
             query["overdue"] = "1"
+        if self.queue.is_due_today:
+            query["due"] = DUE_TODAY
         if self.queue.includes_pool:
             query["pool"] = "1"
         return query.urlencode()
@@ -141,8 +140,8 @@ def chips_for(filters: DayFilters, menus: list[Menu], *, owner_name: str = "") -
     chips = []
     if filters.queue.is_overdue:
         chips.append(Chip(_("Overdue"), "overdue", "1"))
-    if filters.due == DUE_TODAY:
-        chips.append(Chip(_("Due today"), "due", filters.due))
+    if filters.queue.is_due_today:
+        chips.append(Chip(_("Due today"), "due", DUE_TODAY))
     if filters.owner:
         chips.append(Chip(_("Nobody's: the pool") if filters.owner == POOL else owner_name, "owner", filters.owner))
     if filters.is_escalated:

@@ -10,9 +10,9 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from accounts.permissions import within_reach
 from customers.choices import CustomerStatus, DoNotContact, TimeSlot
 from customers.querysets import channels_that_reach
-from followups.choices import CareClass, Handling, NextStepKind, Severity, TouchPointStatus
+from followups.choices import CareClass, Handling, NextStepKind, Outcome, Severity, TouchPointStatus
 from followups.permissions import pool_store_ids, work_store_ids
-from followups.rules import AFTER_SERVICE_TRIGGER
+from followups.rules.outcomes import AFTER_SERVICE_TRIGGER
 from service.models import WorkOrder
 from vehicles.choices import VehicleStatus
 
@@ -27,8 +27,9 @@ MISSED_FOR = timedelta(days=7)
 class QueueFilters:
     """What a user narrows the day to, on the page and in the guided queue alike; empty means everything.
 
-    ``rule_codes`` looks at every reason of a customer, also at those another one speaks for. ``series`` are car series
-    of the catalogue. ``includes_pool`` adds what nobody owns, for those who may take it (see ``pool_store_ids``).
+    ``rule_codes``, ``is_overdue`` and ``is_due_today`` look at every reason of a customer, also at those another one
+    speaks for. ``series`` are car series of the catalogue. ``includes_pool`` adds what nobody owns, for those who may
+    take it (see ``pool_store_ids``).
     """
 
     rule_codes: tuple[str, ...] = ()
@@ -36,6 +37,7 @@ class QueueFilters:
     tiers: tuple[str, ...] = ()
     series: tuple[str, ...] = ()
     is_overdue: bool = False
+    is_due_today: bool = False
     includes_pool: bool = False
 
 
@@ -155,17 +157,20 @@ class TouchPointQuerySet(models.QuerySet):
         if filters.tiers:
             queryset = queryset.filter(customer__tier__in=filters.tiers)
         if filters.is_overdue:
-            queryset = queryset.filter(due_on__lt=today)
+            queryset = queryset.with_reason_where(due_on__lt=today)
+        if filters.is_due_today:
+            queryset = queryset.with_reason_where(due_on=today)
         if filters.rule_codes:
             queryset = queryset.with_reason_where(rule__code__in=filters.rule_codes)
         if filters.series:
             queryset = queryset.with_reason_where(vehicle__model__series__in=filters.series)
         return queryset
 
-    def with_reason_where(self, **lookups: object) -> Self:
-        """Leads that satisfy the lookups themselves, or one of whose live merged touch points does."""
-        merged = self.model._default_manager.filter(lead=OuterRef("pk"), closed_on=None, **lookups)
-        return self.filter(Q(**lookups) | Exists(merged))
+    def with_reason_where(self, condition: Q | None = None, **lookups: object) -> Self:
+        """Leads that satisfy a condition themselves, or one of whose live merged touch points does."""
+        wanted = Q(condition or Q(), **lookups)
+        merged = self.model._default_manager.filter(wanted, lead=OuterRef("pk"), closed_on=None)
+        return self.filter(wanted | Exists(merged))
 
     def in_queue_order(self, *, slot: str = "") -> Self:
         """The order of the day: the window that closes first, priority, customers whose preferred time is now, id."""
@@ -179,6 +184,11 @@ class ContactLogQuerySet(models.QuerySet):
     def visible_to(self, user: "User") -> Self:
         """Contacts with customers whose file a user may open (domain §10)."""
         return within_reach(self, user, own="customer__sales_consultant")
+
+    def one_by_one(self) -> Self:
+        """Contacts made with one customer at a time: neither passed over nor reached by a message to many."""
+        to_many = {"outcome": Outcome.MESSAGE_SENT, "touch_points__handling": Handling.BATCH}
+        return self.exclude(outcome=Outcome.SKIPPED).exclude(**to_many)
 
     def effective(self) -> Self:
         """Contacts at which the person was reached and content was exchanged."""

@@ -17,7 +17,8 @@ from followups.choices import CareClass, Handling, Outcome, Reason, TouchPointSt
 from followups.models import TouchPoint
 from followups.permissions import pool_store_ids
 from followups.querysets import TouchPointQuerySet
-from followups.rules import MESSAGE_CHANNELS, URGENT, local_time
+from followups.rules.hours import MESSAGE_CHANNELS, local_time
+from followups.rules.workload import URGENT
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,13 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from core.actions import locked
 from customers.choices import Channel, DoNotContact
-from customers.models import Customer
+from customers.models import ContactPerson, Customer
 from customers.rules import is_mobile, normalise_mobile
 from followups.choices import Handling, NextStepKind, Outcome, Severity, WinBackReason
 from followups.models import CareRule, NextStep, QueueLease, TouchPoint
-from followups.rules import (
-    AFTER_SERVICE_TRIGGER,
-    MESSAGE_CHANNELS,
-    OUTCOMES,
-    LivePoint,
-    Need,
-    can_settle_by_message,
-    is_allowed_time,
-    local_time,
-)
+from followups.rules.hours import MESSAGE_CHANNELS, is_allowed_time, local_time
+from followups.rules.outcomes import AFTER_SERVICE_TRIGGER, OUTCOMES, Need
+from followups.rules.settling import LivePoint, can_settle_by_message
 from service.models import WorkOrder
 from vehicles.choices import VehicleStatus
 from vehicles.models import Vehicle
@@ -230,7 +223,7 @@ def car_of(card: Card, vehicle: int | None, needs: Collection[Need]) -> Vehicle 
     if vehicle is not None:
         car = cars.filter(pk=vehicle, status=VehicleStatus.IN_USE).first()
         if car is None:
-            raise IncompleteOutcome(_("This car does not belong to the customer."), Need.VEHICLE.value)
+            raise IncompleteOutcome(_("This car is not the customer's, or is no longer in use."), Need.VEHICLE.value)
         return car
     about = {point.vehicle_id for point in card.ticked_points if point.vehicle_id is not None}
     if len(about) == 1:
@@ -316,14 +309,24 @@ def check_draft(draft: NextStepDraft, *, now: datetime) -> None:
             raise IncompleteOutcome(_("Note how the friend agreed to be contacted."), Need.REFERRAL.value)
 
 
-def checked_mobile(customer: Customer, corrected_mobile: str) -> str:
+def person_of(customer: Customer, person: int | None) -> ContactPerson | None:
+    """Return whose number a contact is about: a contact person of the customer, or None for the customer's own."""
+    if person is None:
+        return None
+    found = customer.contact_persons.filter(pk=person).first()
+    if found is None:
+        raise IncompleteOutcome(_("This contact person is no longer on the customer's file."), "person")
+    return found
+
+
+def checked_mobile(whose: Customer | ContactPerson, corrected_mobile: str) -> str:
     """Return the corrected number, normalised, or '' when none was entered."""
     if not corrected_mobile.strip():
         return ""
     mobile = normalise_mobile(corrected_mobile)
     if not is_mobile(mobile):
         raise IncompleteOutcome(_("This is not a mobile number: 11 digits, beginning with 13 to 19."), "mobile")
-    if mobile == customer.mobile:
+    if mobile == whose.mobile:
         raise IncompleteOutcome(_("This is the number that is on file."), "mobile")
     return mobile
 

@@ -1,6 +1,7 @@
 """Contacts: what happened on a card, and everything that follows from it (domain §3.4, §3.6)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,9 +14,10 @@ from accounts.models import User
 from core.actions import acting, atomic_again, locked
 from core.queries import work_calendar
 from customers.actions.files import update_customer
+from customers.actions.persons import correct_person_number
 from customers.actions.wishes import lock_people, record_consents, set_do_not_contact
 from customers.choices import Channel, ConsentPurpose, DoNotContact
-from customers.models import Customer
+from customers.models import ContactPerson, Customer
 from customers.rules import normalise_mobile
 from followups.actions.cards import (
     Card,
@@ -34,12 +36,15 @@ from followups.actions.cards import (
     checked_mobile,
     level_of,
     open_card,
+    person_of,
 )
 from followups.actions.next_steps import close_number_corrections
 from followups.choices import CareClass, Handling, NextStepKind, Outcome, TouchPointStatus
 from followups.models import ContactLog, NextStep, QueueLease, TouchPoint
 from followups.permissions import can_skip, can_work
-from followups.rules import OUTCOMES, Happened, LivePoint, Need, local_time, needs_of, settle
+from followups.rules.hours import local_time
+from followups.rules.outcomes import OUTCOMES, Need, needs_of
+from followups.rules.settling import Happened, LivePoint, settle
 from vehicles.actions import change_status, service_done_elsewhere
 from vehicles.choices import VehicleStatus
 from vehicles.models import Vehicle
@@ -64,6 +69,7 @@ def record_contact(
     agreed_at: datetime | None = None,
     next_steps: Sequence[NextStepDraft] = (),
     corrected_mobile: str = "",
+    person: int | None = None,
     car_status: str = "",
     vehicle: int | None = None,
     reason: str = "",
@@ -81,15 +87,16 @@ def record_contact(
     appointment, complaint or referral, ``reason``, ``vehicle`` and ``car_status``, ``win_back_reason`` after a wake-up
     call. ``do_not_contact`` may be set with any outcome; a refusal means "no marketing" unless it says more, or names
     ``refused_channels``: for these consent is withdrawn (domain §3.4), with any outcome.
-    ``corrected_mobile`` likewise replaces the number with any outcome. ``serviced_on`` and ``serviced_km`` tell of a
-    service done elsewhere (today, unknown mileage, unless said).
+    ``corrected_mobile`` likewise replaces the number with any outcome; the wrong or corrected number is the contact
+    person's that ``person`` says, else the customer's own. ``serviced_on`` and ``serviced_km`` tell of a service done
+    elsewhere (today, unknown mileage, unless said).
 
     The customer's lease ends. The same ``submission`` again returns the first contact and changes nothing, also when
     both arrive at the same time. Raises subclasses of ``CannotRecordContact``; then nothing is changed.
     """
     if do_not_contact or refused_channels or corrected_mobile or outcome == Outcome.REFUSED:
         # A wish holds in all files of the person.
-        lock_people([customer.pk], mobiles=[normalise_mobile(corrected_mobile)])
+        lock_people([customer.pk], mobiles=[normalise_mobile(corrected_mobile)] if person is None else [])
     customer = locked(Customer.objects.select_related("store")).get(pk=customer.pk)
     if submission is not None and (first := ContactLog.objects.filter(submission=submission).first()) is not None:
         if first.customer_id != customer.pk:
@@ -110,7 +117,8 @@ def record_contact(
     check_needs(card, needs, agreed_at, reason=reason, win_back_reason=win_back_reason, car_status=car_status)
     for draft in next_steps:
         check_draft(draft, now=now)
-    mobile = checked_mobile(customer, corrected_mobile)
+    whose = person_of(customer, person)
+    mobile = checked_mobile(whose or customer, corrected_mobile)
     if outcome == Outcome.MESSAGE_SENT:
         check_message(card)
     level = level_of(card, do_not_contact)
@@ -138,10 +146,8 @@ def record_contact(
     _write(card.points, before, after, log)
     with acting(by):
         _keep_contact_dates(card, settled, is_inbound=is_inbound)
-        if mobile:
-            _correct_number(card, mobile)
-        elif outcome == Outcome.WRONG_NUMBER:
-            update_customer(customer=customer, values={"is_mobile_wrong": True}, by=by)
+        if mobile or outcome == Outcome.WRONG_NUMBER:
+            _tell_of_number(card, mobile, whose)
         words = reason.strip() or note.strip() or _("Said so at a contact on %(day)s.") % {"day": card.on}
         if level != DoNotContact.NONE:
             set_do_not_contact(customer=customer, level=DoNotContact(level), reason=words, on=card.on, by=by)
@@ -157,7 +163,7 @@ def record_contact(
                 evidence=words[:200],
             )
         _tell_of_car(card, car_status=car_status, serviced_on=serviced_on, serviced_km=serviced_km)
-        _add_next_steps(card, log, is_number_corrected=bool(mobile))
+        _add_next_steps(card, log, is_number_corrected=bool(mobile), whose=whose)
     QueueLease.objects.filter(customer=customer).delete()
     return log
 
@@ -262,9 +268,17 @@ def _keep_contact_dates(card: Card, settled: Sequence[LivePoint], *, is_inbound:
         Customer.objects.filter(pk=card.customer.pk).update(**dates)
 
 
-def _correct_number(card: Card, mobile: str) -> None:
-    close_number_corrections(customer_ids=[card.customer.pk], now=card.now, by=card.by)
-    update_customer(customer=card.customer, values={"mobile": mobile}, by=card.by)
+def _tell_of_number(card: Card, mobile: str, whose: ContactPerson | None) -> None:
+    """Correct a number, or note that it is wrong where nobody knows the right one."""
+    if whose is not None:
+        # A wrong number of theirs says nothing of the organisation's own; who corrects it reads so in the task.
+        if mobile:
+            correct_person_number(person=whose, mobile=mobile, by=card.by)
+    elif mobile:
+        close_number_corrections(customer_ids=[card.customer.pk], now=card.now, by=card.by)
+        update_customer(customer=card.customer, values={"mobile": mobile}, by=card.by)
+    else:
+        update_customer(customer=card.customer, values={"is_mobile_wrong": True}, by=card.by)
 
 
 def _checked_channels(channels: Sequence[str]) -> Sequence[str]:
@@ -285,14 +299,27 @@ def _tell_of_car(card: Card, *, car_status: str, serviced_on: date | None, servi
         service_done_elsewhere(vehicle=card.vehicle, on=day, km=serviced_km, by=card.by, known_on=card.on)
 
 
-def _add_next_steps(card: Card, log: ContactLog, *, is_number_corrected: bool) -> None:
+CORRECTIONS = frozenset({NextStepKind.NUMBER_CORRECTION, NextStepKind.OWNER_CORRECTION})
+
+
+def _add_next_steps(card: Card, log: ContactLog, *, is_number_corrected: bool, whose: ContactPerson | None) -> None:
     drafts = list(card.drafts)
     made = OUTCOMES[card.outcome].makes
     if made is not None and not is_number_corrected and made not in {draft.kind for draft in drafts}:
-        # A correction that is already asked for is not asked for twice.
-        is_correction = made in (NextStepKind.NUMBER_CORRECTION, NextStepKind.OWNER_CORRECTION)
-        if not (is_correction and NextStep.objects.filter(customer=card.customer, kind=made).open().exists()):
-            drafts.append(NextStepDraft(made, detail=log.note))
+        drafts.append(NextStepDraft(made, detail=log.note))
+    if whose is not None:
+        # The desk that corrects it has to know whose number it is.
+        drafts = [
+            replace(draft, detail=f"{whose}: {draft.detail}".rstrip(": "))
+            if draft.kind == NextStepKind.NUMBER_CORRECTION
+            else draft
+            for draft in drafts
+        ]
+    if CORRECTIONS.intersection(draft.kind for draft in drafts):
+        # A correction that is already asked for is not asked for twice, unless there is more to say about it.
+        asked = NextStep.objects.filter(customer=card.customer, kind__in=CORRECTIONS).open()
+        known = set(asked.values_list("kind", flat=True))
+        drafts = [d for d in drafts if d.kind not in known or d.detail.strip() not in ("", log.note)]
     cars = {draft.vehicle for draft in drafts if draft.vehicle is not None}
     if cars and Vehicle.objects.filter(pk__in=cars, owner=card.customer).count() != len(cars):
         raise IncompleteOutcome(_("This car does not belong to the customer."), Need.VEHICLE.value)

@@ -12,7 +12,7 @@ from customers.models import Customer
 from followups.models import QueueLease, TouchPoint
 from followups.permissions import can_work, work_store_ids
 from followups.querysets import QueueFilters, TouchPointQuerySet
-from followups.rules import local_time, slot_at
+from followups.rules.hours import local_time, slot_at
 
 
 class CannotClaimCustomer(Exception):

@@ -297,11 +297,11 @@ def _log_by_customer(rng: Random, car: DemoCar, odometer: _Odometer, *, until: d
     before, after = car.readings[place], car.readings[place + 1]
     if luck < 0.008 and (after.on - before.on).days > 8:
         on = before.on + rng.randint(2, (after.on - before.on).days - 2) * DAY
-        car.readings.insert(place + 1, DemoReading(on, before.km // 10, OdometerSource.CUSTOMER, "电话告知,少报一位"))
+        car.readings.insert(place + 1, DemoReading(on, before.km // 10, OdometerSource.CUSTOMER, "电话告知，少报一位"))
     elif luck < 0.016 and (after.on - before.on).days > 8:
         on = before.on + rng.randint(2, (after.on - before.on).days - 2) * DAY
         car.readings.insert(
-            place + 1, DemoReading(on, before.km + 900_000, OdometerSource.CUSTOMER, "电话告知,多报一位")
+            place + 1, DemoReading(on, before.km + 900_000, OdometerSource.CUSTOMER, "电话告知，多报一位")
         )
     elif luck < 0.019:
         _replace_odometer(car, place=place + 1)
@@ -312,7 +312,7 @@ def _replace_odometer(car: DemoCar, *, place: int) -> None:
     taken = car.readings[place].km
     on = car.readings[place].on
     car.readings[place].is_new_odometer = True
-    car.readings[place].note = f"换表,旧表 {taken} 公里"
+    car.readings[place].note = f"换表，旧表 {taken} 公里"
     for reading in car.readings[place:]:
         reading.km -= taken
     for order in car.orders:

@@ -13,7 +13,7 @@ from followups.choices import NextStepKind, Outcome, Severity
 from followups.demo.catalogue import CONTACT_NOTES
 from followups.demo.files import DemoCar, DemoContact, DemoCustomer
 from followups.demo.odds import Odds
-from followups.rules import OUTCOMES
+from followups.rules.outcomes import OUTCOMES
 from followups.triggers.lunar import FESTIVAL_STEPS, festival_on
 from service.choices import MAINTENANCE, JobType
 from vehicles.choices import VehicleStatus

@@ -20,7 +20,7 @@ from followups.planner.rules import Horizon
 from followups.planner.run import EffectiveRule, effective_rules, rule_hits
 from followups.planner.sql import OWNER_COLUMNS, Sql, select_rule
 from followups.queries.day import PAGE_SIZE, WEEK, DayPage, day_rows, parse_cursor
-from followups.rules import local_time
+from followups.rules.hours import local_time
 from followups.triggers.lunar import nominals_of_birthdays
 
 ONE_DAY = timedelta(days=1)

@@ -1,4 +1,4 @@
-"""What the page of a batch of messages shows: the text in the customers' languages, and whom it goes to."""
+"""Messages to many: which batches there are, the text in the customers' languages, and whom it goes to."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,20 +11,34 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from accounts.choices import Language
+from accounts.models import Store, User
 from core.parsing import as_id
 from customers.choices import Channel, ConsentPurpose
 from customers.models import Consent, Customer
+from followups.choices import Handling
 from followups.greetings import wishes
 from followups.models import CareRule, TouchPoint
-from followups.queries.queue import address_of, spoken_date
+from followups.queries.words import address_of, spoken_date
 from followups.querysets import TouchPointQuerySet
-from followups.rules import MESSAGE_CHANNELS
+from followups.rules.hours import MESSAGE_CHANNELS
 from followups.talking_points import PointValues, message_lines
 
 BATCH_PAGE_SIZE = 100
 CHUNK = 2000
 UNREACHED_SHOWN = 50
 BY_WECHAT = (Channel.WECHAT, Channel.WECOM)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Messages of one rule and day that go out together."""
+
+    store: Store
+    rule_code: str
+    rule_name: str
+    nominal_on: date
+    closes_on: date
+    count: int
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,35 @@ class BatchSample:
     language: str
     language_name: str
     text: str
+
+
+def batches_for(user: User, *, on: date) -> list[Batch]:
+    """Return the messages to many that may go out now, by store, rule and day; one query."""
+    groups = (
+        batch_points(user, on=on)
+        .order_by()
+        .values("store_id", "rule__code", "rule__name_zh", "rule__name_en", "nominal_on")
+        .annotate(count=Count("pk"), closes_on=Min("closes_on"))
+        .order_by("closes_on", "nominal_on", "rule__code", "store_id")
+    )
+    found = list(groups)
+    stores = Store.objects.in_bulk({group["store_id"] for group in found})
+    return [
+        Batch(
+            store=stores[group["store_id"]],
+            rule_code=group["rule__code"],
+            rule_name=CareRule(name_zh=group["rule__name_zh"], name_en=group["rule__name_en"]).name,
+            nominal_on=group["nominal_on"],
+            closes_on=group["closes_on"],
+            count=group["count"],
+        )
+        for group in found
+    ]
+
+
+def batch_points(user: User, *, on: date) -> TouchPointQuerySet:
+    """Return the open touch points that are handled as messages to many and whose window has come."""
+    return TouchPoint.objects.visible_to(user).open().filter(handling=Handling.BATCH, opens_on__lte=on)
 
 
 def rule_of_batch(points: TouchPointQuerySet) -> CareRule | None:

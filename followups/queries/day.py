@@ -1,29 +1,27 @@
-"""What S1 shows: one row a customer with all that is due, the counts above, the load of a team, the message batches."""
+"""What S1 shows: one row a customer with all that is due, and the counts above."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models import Count, Max, Min, Q
 from django.db.models.functions import Coalesce, Least
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Membership, Store, User
-from accounts.permissions import MANAGER_ROLES, STAFF_ROLES
+from accounts.models import Store, User
 from customers.choices import Channel, TimeSlot
 from customers.models import Customer
-from followups.choices import Handling
-from followups.models import CareRule, ContactLog, TouchPoint
+from followups.models import ContactLog, TouchPoint
 from followups.permissions import pool_store_ids
 from followups.querysets import TouchPointQuerySet
-from followups.rules import (
+from followups.rules.hours import MESSAGE_CHANNELS
+from followups.rules.workload import (
     ESCALATES_AFTER,
     ESCALATES_AFTER_URGENT,
-    MESSAGE_CHANNELS,
     URGENT,
     Activity,
     count_activity,
@@ -119,48 +117,43 @@ class DayPage:
     after: str
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Messages of one rule and day that go out together."""
+def escalated(on: date, *, of: str = "") -> Q:
+    """Match touch points that are overdue for so long that a supervisor has to look (see ``escalation_level``).
 
-    store: Store
-    rule_code: str
-    rule_name: str
-    nominal_on: date
-    closes_on: date
-    count: int
+    ``of`` is the path to them, where they are not the rows themselves.
+    """
+    urgent = {f"{of}priority": URGENT, f"{of}due_on__lt": on - ESCALATES_AFTER_URGENT}
+    return Q(**{f"{of}due_on__lt": on - ESCALATES_AFTER}) | Q(**urgent)
 
 
-@dataclass(frozen=True)
-class PersonLoad:
-    """The open work of one person; ``person`` is None for the pool that nobody owns."""
-
-    person: User | None
-    roles: list[str]
-    is_member: bool
-    is_at_work: bool
-    customers: int
-    today: int
-    overdue: int
-    escalated: int
-    contacted: int
+def escalated_reason(on: date) -> Q:
+    """Match leads that are escalated themselves, or that speak for one that is; see ``any_reason``."""
+    return escalated(on) | (Q(merged__closed_on=None) & escalated(on, of="merged__"))
 
 
-def escalated(on: date) -> Q:
-    """Match touch points that are overdue for so long that a supervisor has to look (see ``escalation_level``)."""
-    return Q(due_on__lt=on - ESCALATES_AFTER) | Q(priority=URGENT, due_on__lt=on - ESCALATES_AFTER_URGENT)
+def any_reason(**lookups: object) -> Q:
+    """Match leads for which the lookups hold, or for one of the live touch points that they speak for.
+
+    For counts of customers alone: the rows are joined with those that were merged into them.
+    """
+    return Q(**lookups) | Q(merged__closed_on=None, **{f"merged__{name}": value for name, value in lookups.items()})
 
 
 def day_counts(leads: TouchPointQuerySet, *, on: date) -> DayCounts:
-    """Count customers by when their open touch points are due; one query."""
+    """Count customers by when something open is due to them, merged reasons included; one query."""
     counts = leads.order_by().aggregate(
-        overdue=Count("customer", distinct=True, filter=Q(due_on__lt=on)),
-        today=Count("customer", distinct=True, filter=Q(due_on=on)),
-        week=Count("customer", distinct=True, filter=Q(due_on__gt=on, due_on__lte=on + WEEK)),
+        overdue=Count("customer", distinct=True, filter=any_reason(due_on__lt=on)),
+        today=Count("customer", distinct=True, filter=any_reason(due_on=on)),
+        week=Count("customer", distinct=True, filter=any_reason(due_on__gt=on, due_on__lte=on + WEEK)),
         customers=Count("customer", distinct=True),
         care=Count("pk", distinct=True) + Count("merged", distinct=True, filter=Q(merged__closed_on=None)),
     )
     return DayCounts(**counts)
+
+
+def customer_count(leads: TouchPointQuerySet) -> int:
+    """Count the customers of a list, however many rows they have in it."""
+    return leads.order_by().values("customer").distinct().count()
 
 
 def activity_of(user: User, *, on: date) -> Activity:
@@ -364,99 +357,3 @@ def due_state(due_on: date, *, on: date) -> ChipState:
     if due_on == on:
         return "today"
     return "soon" if due_on == on + timedelta(days=1) else ""
-
-
-def batches_for(user: User, *, on: date) -> list[Batch]:
-    """Return the messages to many that may go out now, by store, rule and day; one query."""
-    groups = (
-        batch_points(user, on=on)
-        .order_by()
-        .values("store_id", "rule__code", "rule__name_zh", "rule__name_en", "nominal_on")
-        .annotate(count=Count("pk"), closes_on=Min("closes_on"))
-        .order_by("closes_on", "nominal_on", "rule__code", "store_id")
-    )
-    found = list(groups)
-    stores = Store.objects.in_bulk({group["store_id"] for group in found})
-    return [
-        Batch(
-            store=stores[group["store_id"]],
-            rule_code=group["rule__code"],
-            rule_name=CareRule(name_zh=group["rule__name_zh"], name_en=group["rule__name_en"]).name,
-            nominal_on=group["nominal_on"],
-            closes_on=group["closes_on"],
-            count=group["count"],
-        )
-        for group in found
-    ]
-
-
-def batch_points(user: User, *, on: date) -> TouchPointQuerySet:
-    """Return the open touch points that are handled as messages to many and whose window has come."""
-    return TouchPoint.objects.visible_to(user).open().filter(handling=Handling.BATCH, opens_on__lte=on)
-
-
-def team_of(store: Store) -> QuerySet[Membership]:
-    """Return the people of a store who can be given work, with their roles."""
-    return (
-        Membership.objects.active()
-        .filter(store=store, role__in=STAFF_ROLES | MANAGER_ROLES)
-        .select_related("user")
-        .order_by("role", "user__name", "pk")
-    )
-
-
-def team_loads(leads: TouchPointQuerySet, *, store: Store, on: date) -> list[PersonLoad]:
-    """Return the load of every person of a store, the pool first; ``leads`` are the open touch points to count."""
-    counts = {
-        row["assignee"]: row
-        for row in leads.order_by()
-        .values("assignee")
-        .annotate(
-            customers=Count("customer", distinct=True),
-            today=Count("customer", distinct=True, filter=Q(due_on=on)),
-            overdue=Count("customer", distinct=True, filter=Q(due_on__lt=on)),
-            escalated=Count("customer", distinct=True, filter=escalated(on)),
-        )
-    }
-    memberships = list(team_of(store))
-    roles: dict[int, list[str]] = defaultdict(list)
-    people: dict[int, User] = {}
-    at_work: dict[int, bool] = defaultdict(bool)
-    for membership in memberships:
-        people[membership.user_id] = membership.user
-        roles[membership.user_id].append(membership.get_role_display())
-        at_work[membership.user_id] |= not is_away(membership, on=on)
-    strangers = {pk for pk in counts if pk is not None} - people.keys()
-    for user in User.objects.filter(pk__in=strangers).order_by("name", "pk"):
-        people[user.pk] = user
-    contacted = Counter(
-        dict(
-            ContactLog.objects.filter(by__in=people, on=on)
-            .order_by()
-            .values_list("by")
-            .annotate(count=Count("customer", distinct=True))
-        )
-    )
-    nothing = {"customers": 0, "today": 0, "overdue": 0, "escalated": 0}
-
-    def load(person: User | None) -> PersonLoad:
-        row = counts.get(person.pk if person else None, nothing)
-        return PersonLoad(
-            person=person,
-            roles=roles[person.pk] if person else [],
-            is_member=person is not None and person.pk in at_work,
-            is_at_work=person is None or at_work.get(person.pk, False),
-            contacted=contacted[person.pk] if person else 0,
-            **{key: row[key] for key in nothing},
-        )
-
-    return [load(None), *(load(person) for person in people.values())]
-
-
-def is_away(membership: Membership, *, on: date) -> bool:
-    """Tell whether a person is absent on a day; an open end means until further notice."""
-    return (
-        membership.absent_from is not None
-        and membership.absent_from <= on
-        and (membership.absent_until is None or membership.absent_until >= on)
-    )

@@ -4,28 +4,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Literal
 
 from django.db.models import Q
-from django.utils import formats, translation
+from django.utils import translation
 from django.utils.functional import Promise
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.choices import Language
 from accounts.models import User
 from core.queries import work_calendar
-from customers.choices import Channel, CustomerKind, CustomerStatus, DoNotContact, Lifecycle, TimeSlot
+from customers.choices import Lifecycle
 from customers.models import ContactPerson, Customer
-from customers.rules import form_of_address, lifecycle_stage
+from customers.rules import lifecycle_stage
 from followups.choices import NextStepKind
-from followups.greetings import wishes
 from followups.models import CareRule, ContactLog, NextStep, QueueLease, TouchPoint
+from followups.queries.cautions import Caution, cautions_of
 from followups.queries.day import channel_label, due_state, preferred_channel
+from followups.queries.words import CustomerMessage, address_of, customer_message, point_values
 from followups.querysets import TouchPointQuerySet
-from followups.rules import AFTER_SERVICE_TRIGGER, MESSAGE_CHANNELS, is_allowed_time, local_time
+from followups.rules.hours import MESSAGE_CHANNELS, local_time
+from followups.rules.outcomes import AFTER_SERVICE_TRIGGER
 from followups.strategies import strategies_for
-from followups.talking_points import PointValues, fill_lines, message_lines, one_message
+from followups.talking_points import fill_lines
 from vehicles.choices import AgeBand, ServiceKind, VehicleStatus
 from vehicles.models import Vehicle
 from vehicles.rules import age_band
@@ -34,9 +34,6 @@ LAST_CONTACTS = 5
 CARS_SHOWN = 6
 # A complaint that was settled this recently is still in the customer's mind: thank first.
 SETTLED_COMPLAINT_DAYS = timedelta(days=90)
-# At most one marketing message in so many days (domain §3.6, 3). The planner keeps to it; whoever writes instead of
-# calling has to know.
-MESSAGE_REST = timedelta(days=7)
 
 # What the anchor date of a trigger is, in words; triggers without an entry just have an anchor date.
 ANCHOR_NAMES: dict[str, Promise] = {
@@ -57,20 +54,6 @@ ANCHOR_NAMES: dict[str, Promise] = {
     "regular": _("Last effective contact"),
     "silence": _("Silent since"),
 }
-# The end that a contact speaks of, where the anchor is another day or may have moved since the task was made.
-SPOKEN_ENDS = {
-    "warranty_near": "warranty_ends_on",
-    "warranty_end": "warranty_runs_out_on",
-    "three_guarantees_end": "three_guarantees_run_out_on",
-}
-
-
-@dataclass(frozen=True)
-class Caution:
-    """Something to know before dialling; ``level`` is danger or warning."""
-
-    level: Literal["danger", "warning"]
-    text: str
 
 
 @dataclass(frozen=True)
@@ -103,15 +86,6 @@ class CardReason:
     is_barred: bool
     anchor_name: str
     points: list[str]
-
-
-@dataclass(frozen=True)
-class CustomerMessage:
-    """A text to copy, in the customer's language."""
-
-    text: str
-    language: str
-    language_name: str
 
 
 @dataclass(frozen=True)
@@ -188,7 +162,7 @@ class QueueCard:
 def progress_of(user: User, leads: TouchPointQuerySet, *, on: date) -> Progress:
     """Return where a person stands in the day's work; ``leads`` are the touch points still to work off. Two queries."""
     return Progress(
-        contacted=ContactLog.objects.filter(by=user, on=on).order_by().values("customer").distinct().count(),
+        contacted=ContactLog.objects.made_by(user, on=on).one_by_one().order_by().values("customer").distinct().count(),
         remaining=leads.order_by().values("customer").distinct().count(),
     )
 
@@ -244,6 +218,7 @@ def queue_card(customer: Customer, *, user: User, now: datetime) -> QueueCard:
         for car in cars
         if car.vehicle.next_service_kind == ServiceKind.FIRST and car.vehicle.next_service_on
     ]
+    first_car = cars[0].vehicle if cars else None
     channel = preferred_channel(customer, points[0] if points else None)
     return QueueCard(
         customer=customer,
@@ -256,20 +231,20 @@ def queue_card(customer: Customer, *, user: User, now: datetime) -> QueueCard:
             first_service_due_on=max(first_services, default=None),
         ),
         persons=list(customer.contact_persons.order_by("-is_main", "pk")),
-        cautions=_cautions(customer, contacts=contacts, steps=steps, now=now, time_zone=zone),
+        cautions=cautions_of(customer, contacts=contacts, steps=steps, now=now, time_zone=zone),
         cars=cars,
         more_cars=more_cars,
         contacts=contacts,
         open_steps=[step for step in steps if step.done_at is None],
         reasons=[
-            _reason(point, customer=customer, cars=cars, user=user, now=now, is_barred=point.pk in barred)
+            _reason(point, customer=customer, car=first_car, user=user, now=now, is_barred=point.pk in barred)
             for point in points
         ],
-        message=_message(
+        message=customer_message(
             # What a colleague has to ask, and what was put off to an agreed time, is not written about either.
             [p for p in points if p.pk not in barred and (p.not_before is None or p.not_before <= now)],
             customer=customer,
-            cars=cars,
+            car=first_car,
             user=user,
             channel=channel,
         ),
@@ -336,16 +311,6 @@ def card_cars(customer: Customer) -> list[Vehicle]:
     )
 
 
-def address_of(customer: Customer, *, language: str) -> str:
-    """Return how a customer is spoken to in a language: 王先生, Ms Wang."""
-    return form_of_address(
-        customer.name,
-        salutation=customer.salutation,
-        kind=customer.kind,
-        in_english=language.startswith(Language.ENGLISH),
-    )
-
-
 def forecast_km(vehicle: Vehicle, *, on: date) -> int | None:
     """Return the mileage to expect on a day, to the nearest hundred; None without a reading or a daily rate."""
     if vehicle.odometer_km is None or vehicle.odometer_on is None or vehicle.daily_km is None:
@@ -384,7 +349,7 @@ def _reason(
     point: TouchPoint,
     *,
     customer: Customer,
-    cars: Sequence[CarFacts],
+    car: Vehicle | None,
     user: User,
     now: datetime,
     is_barred: bool,
@@ -392,7 +357,7 @@ def _reason(
     zone = customer.store.time_zone
     waits = point.not_before if point.not_before is not None and point.not_before > now else None
     values = point_values(
-        point, customer=customer, cars=cars, adviser=str(user), language=translation.get_language() or ""
+        point, customer=customer, car=car, adviser=str(user), language=translation.get_language() or ""
     )
     return CardReason(
         point=point,
@@ -402,121 +367,3 @@ def _reason(
         anchor_name=str(ANCHOR_NAMES.get(point.rule.trigger) or _("Anchor date")),
         points=fill_lines(point.rule.points, values),
     )
-
-
-def point_values(
-    point: TouchPoint, *, customer: Customer, cars: Sequence[CarFacts], adviser: str, language: str
-) -> PointValues:
-    """Return what the placeholders of a touch point's rule stand for, in a language.
-
-    ``{date}`` is the fact that the promise hangs on (the policy's end, the forecast service date), not the day to call.
-    A car whose model is not known is "the car".
-    """
-    with translation.override(language):
-        car = point.vehicle or (cars[0].vehicle if cars else None)
-        model = car.model.series if car is not None and car.model else pgettext("in a sentence", "car")
-        day = point.anchor_on
-        if point.vehicle and (end := SPOKEN_ENDS.get(point.rule.trigger)):
-            day = getattr(point.vehicle, end) or day
-        return PointValues(
-            customer=address_of(customer, language=language),
-            model=model,
-            plate=car.plate if car is not None and car.plate else gettext("no plate yet"),
-            date=spoken_date(day),
-            store=customer.store.name,
-            adviser=adviser,
-            wishes=wishes(point.rule.trigger, point.step),
-        )
-
-
-def spoken_date(day: date) -> str:
-    """Return a date as one says it in the active language: 2026年12月3日, 3 December 2026."""
-    return formats.date_format(day, pgettext("format of a spoken date", "j F Y"))
-
-
-def _message(
-    points: Sequence[TouchPoint], *, customer: Customer, cars: Sequence[CarFacts], user: User, channel: str
-) -> CustomerMessage:
-    """The texts of the reasons that the plan, or the customer by the channel to try first, wants as a message.
-
-    Else a line that says who tried to call.
-    """
-    language = customer.language
-    in_english = language.startswith(Language.ENGLISH)
-    texts = []
-    for point in points:
-        if channel in MESSAGE_CHANNELS or point.channel in MESSAGE_CHANNELS:
-            template = point.rule.points_en if in_english else point.rule.points_zh
-            values = point_values(point, customer=customer, cars=cars, adviser=str(user), language=language)
-            texts += message_lines(template, values)
-    with translation.override(language):
-        if not texts:
-            texts = [
-                gettext(
-                    "Hello %(customer)s, this is %(adviser)s of %(store)s. I could not reach you by phone; "
-                    "when may I call you?"
-                )
-                % {
-                    "customer": address_of(customer, language=language),
-                    "adviser": str(user),
-                    "store": customer.store.name,
-                }
-            ]
-    text = one_message(texts, customer=address_of(customer, language=language))
-    return CustomerMessage(text=text, language=language, language_name=str(Language(language).label))
-
-
-def _cautions(
-    customer: Customer, *, contacts: Iterable[ContactLog], steps: Iterable[NextStep], now: datetime, time_zone: str
-) -> list[Caution]:
-    found = []
-    here = local_time(now, time_zone)
-    on = here.date()
-    if customer.status != CustomerStatus.ACTIVE:
-        found.append(Caution("danger", gettext("Do not call: %s") % customer.get_status_display()))
-    for step in steps:
-        if step.kind != NextStepKind.COMPLAINT:
-            continue
-        day = local_time(step.created_at, time_zone).date()
-        if step.done_at is None:
-            found.append(
-                Caution(
-                    "danger",
-                    gettext("Open complaint (%(severity)s) of %(day)s: %(words)s")
-                    % {"severity": step.get_severity_display(), "day": day, "words": step.detail or "—"},
-                )
-            )
-        else:
-            found.append(Caution("warning", gettext("The complaint of %s is settled: give thanks first") % day))
-    if customer.do_not_contact != DoNotContact.NONE:
-        found.append(
-            Caution(
-                "danger",
-                " · ".join(
-                    part
-                    for part in (
-                        f"{gettext('Do not contact')}: {customer.get_do_not_contact_display()}",
-                        customer.do_not_contact_reason,
-                    )
-                    if part
-                ),
-            )
-        )
-    if customer.is_mobile_wrong:
-        found.append(Caution("danger", gettext("The number is marked as wrong: ask for the right one")))
-    elif not customer.mobile and customer.kind == CustomerKind.PERSON:
-        found.append(Caution("warning", gettext("No mobile number on file")))
-    if customer.refused_channels:
-        channels = ", ".join(str(Channel(channel).label) for channel in customer.refused_channels)
-        found.append(Caution("warning", gettext("Refused channels: %s") % channels))
-    if not is_allowed_time(here, Channel.PHONE, is_agreed=customer.preferred_slot == TimeSlot.EVENING):
-        found.append(Caution("warning", gettext("Outside the hours for calls: 9:00–12:00 and 14:00–18:00")))
-    last = next((contact for contact in contacts if not contact.is_inbound), None)
-    if last is not None and on - last.on <= timedelta(days=1):
-        words = gettext("Contacted today: %s") if last.on == on else gettext("Contacted yesterday: %s")
-        found.append(Caution("warning", words % f"{last.get_outcome_display()} · {last.by or ''}"))
-    sent = next((contact for contact in contacts if contact.is_marketing_message), None)
-    if sent is not None and on - sent.on < MESSAGE_REST:
-        words = gettext("A marketing message went out on %s: no other within a week")
-        found.append(Caution("warning", words % sent.on))
-    return found

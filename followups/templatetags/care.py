@@ -32,6 +32,12 @@ def ago(value: date | None, today: date) -> str:
 
 
 @register.filter
+def with_query(address: str, query: str) -> str:
+    """Return an address with the parameters that are carried along."""
+    return f"{address}?{query}"
+
+
+@register.filter
 def contains(values, item) -> bool:
     """Tell whether a list holds an item, both as text: a submitted value may be "3" where the model says 3."""
     return str(item) in {str(value) for value in values or ()}

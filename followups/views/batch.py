@@ -24,7 +24,7 @@ from followups.actions.batches import mark_batch_sent
 from followups.actions.cards import CannotRecordContact
 from followups.actions.leases import local_now
 from followups.choices import CareClass
-from followups.forms import BatchForm, ShownBatchForm
+from followups.forms.batch import BatchForm, ShownBatchForm
 from followups.models import CareRule
 from followups.permissions import can_send_batch
 from followups.queries.batch import (
@@ -35,14 +35,15 @@ from followups.queries.batch import (
     batch_figures,
     batch_messages,
     batch_page,
+    batch_points,
     batch_samples,
+    batches_for,
     count_without_consent,
     rule_of_batch,
     unreached,
 )
-from followups.queries.day import batch_points, batches_for
 from followups.querysets import TouchPointQuerySet
-from followups.rules import is_allowed_time, local_time
+from followups.rules.hours import is_allowed_time, local_time
 
 
 @require_safe

@@ -18,7 +18,7 @@ from core.actions import DayNotInCalendar, fill_calendar, remove_calendar_day, s
 from core.models import CalendarDay
 from core.parsing import as_id
 from core.rules import SATURDAY
-from followups.forms_plan import CalendarDayForm
+from followups.forms.plan import CalendarDayForm
 
 FIRST_YEAR, LAST_YEAR = 2000, 2099
 

@@ -31,7 +31,7 @@ from followups.actions.care_plan import (
     update_rule,
     with_values,
 )
-from followups.forms_plan import CareRuleForm, StoreLimitsForm
+from followups.forms.plan import CareRuleForm, StoreLimitsForm
 from followups.models import CareRule
 from followups.queries.dry_run import rule_forecast
 from followups.queries.plan import RuleChange, last_changed_by, rule_families, rule_history, store_rules_of

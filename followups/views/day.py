@@ -35,23 +35,16 @@ from customers.choices import PersonalDataField
 from followups.actions.assignments import CannotAssign, assign
 from followups.actions.leases import local_now
 from followups.filters import DUE_TODAY, POOL, Chip, DayFilters, Menu, chips_for, menus_for
-from followups.forms import AssignForm
+from followups.forms.team import AssignForm
 from followups.models import TouchPoint
 from followups.permissions import can_assign, can_make_up, can_take_from_pool
 from followups.queries.ahead import ahead_of, ahead_page, birthdays_ahead
-from followups.queries.day import (
-    activity_of,
-    batches_for,
-    day_counts,
-    day_page,
-    missed_count,
-    team_loads,
-    team_of,
-    waiting_count,
-)
+from followups.queries.batch import batches_for
+from followups.queries.day import activity_of, customer_count, day_counts, day_page, missed_count, waiting_count
 from followups.queries.exports import all_day_rows, day_head, day_lines
+from followups.queries.team import team_loads, team_of
 from followups.querysets import QueueFilters, TouchPointQuerySet
-from followups.rules import local_time
+from followups.rules.hours import local_time
 
 BIRTHDAYS_SHOWN, BIRTHDAYS_LISTED = 6, 300
 
@@ -72,9 +65,10 @@ def day(request: StaffRequest) -> HttpResponse:
     leads = _own_leads(user, filters, now=now, today=today)
     menus = menus_for(filters)
     birthdays = birthdays_ahead(user, on=today, limit=BIRTHDAYS_SHOWN + 1)
+    counts = day_counts(everything, on=today)
     context = {
         "greeting": _greeting(here, user),
-        "counts": day_counts(everything, on=today),
+        "counts": counts,
         "waiting": waiting_count(user, now=now, on=today),
         "missed": missed_count(user, on=today) if can_make_up(user) else 0,
         "activity": activity_of(user, on=today),
@@ -84,7 +78,7 @@ def day(request: StaffRequest) -> HttpResponse:
         "page": day_page(leads, on=today, after=request.GET.get("after", ""), sort=filters.sort),
         "filters": filters,
         "queue_query": filters.queue_query(),
-        "is_today": filters.due == DUE_TODAY,
+        "is_today": filters.queue.is_due_today,
         "urls": {
             "overdue": _address(request, overdue="1", due=None),
             "today": _address(request, due=DUE_TODAY, overdue=None),
@@ -92,7 +86,7 @@ def day(request: StaffRequest) -> HttpResponse:
         },
         "own_label": _("Mine"),
         "export_url": _export_url(request, "followups:day_export") if can_export(user) else "",
-        "shown_count": None,
+        "shown_count": customer_count(leads) if filters.is_narrowed else counts.customers,
         "team_url": reverse("followups:team") if _stores_of(user) else "",
         "pool_url": _address(request, pool="1") if can_take_from_pool(user) and not filters.queue.includes_pool else "",
         "today": today,
@@ -177,7 +171,7 @@ def team(request: StaffRequest) -> HttpResponse:
             "filters": filters,
             "may_assign": can_assign(user, store.pk),
             "export_url": _export_url(request, "followups:team_export") if can_export(user, store.pk) else "",
-            "shown_count": None,
+            "shown_count": customer_count(leads),
             "today": today,
         }
         context |= _list_context(request, filters, menus, owner_name=owner_name)

@@ -17,12 +17,12 @@ from core.paging import capped_count, keyset_page
 from core.parsing import as_id
 from followups.actions.assignments import CannotAssign
 from followups.actions.missed import TakenUp, take_up_again
-from followups.forms import TakeUpForm
+from followups.forms.team import TakeUpForm
 from followups.models import TouchPoint
 from followups.permissions import can_assign, can_make_up, pool_store_ids
-from followups.queries.day import team_of
+from followups.queries.team import team_of
 from followups.querysets import TouchPointQuerySet
-from followups.rules import local_time
+from followups.rules.hours import local_time
 
 PAGE_SIZE = 30
 

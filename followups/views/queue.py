@@ -10,7 +10,7 @@ from uuid import uuid4
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -28,11 +28,12 @@ from core.parsing import as_id
 from customers.actions.access import log_data_access
 from customers.choices import PersonalDataField
 from customers.models import ContactPerson, Customer
+from customers.permissions import can_open_file
 from followups.actions.cards import CannotRecordContact
 from followups.actions.contacts import record_contact, skip
 from followups.actions.leases import CannotClaimCustomer, claim, claim_next, local_now, release
 from followups.filters import DayFilters
-from followups.forms import PANEL_OF_OUTCOME, QueueForm, SkipForm
+from followups.forms.queue import PANEL_OF_OUTCOME, QueueForm, SkipForm
 from followups.models import ContactLog, TouchPoint
 from followups.permissions import can_skip, can_work
 from followups.queries.queue import (
@@ -44,7 +45,8 @@ from followups.queries.queue import (
     queue_card,
     saved_contact,
 )
-from followups.rules import OUTCOMES, local_time
+from followups.rules.hours import local_time
+from followups.rules.outcomes import OUTCOMES
 from vehicles.models import Vehicle
 
 
@@ -77,14 +79,10 @@ def queue_claim(request: StaffRequest, customer: int) -> HttpResponse:
     try:
         claim(customer=found, by=request.user, now=timezone.now())
     except CannotClaimCustomer as error:
-        if request.htmx:
-            response = _show(request, found)
-            response["HX-Retarget"] = "#queue"
-            response["HX-Reswap"] = "outerHTML"
-            return response
-        messages.warning(request, str(error))
-        return redirect(_card_address(request, found))
+        if not request.htmx:
+            messages.warning(request, str(error))
     if request.htmx:
+        # The line says who has the customer. The rest of the card stays: somebody may be typing in it.
         return _render(request, found, part="lease")
     return redirect(_card_address(request, found))
 
@@ -92,10 +90,23 @@ def queue_claim(request: StaffRequest, customer: int) -> HttpResponse:
 @require_POST
 def queue_save(request: StaffRequest, customer: int) -> HttpResponse:
     """Record what happened and answer with the next card; a form with mistakes comes back as it was, with 422."""
-    found = _customer_to_work(request.user, customer)
+    try:
+        found = _customer_to_work(request.user, customer)
+    except (Http404, PermissionDenied):
+        # What was recorded may have been the last that was the user's to do here.
+        if (first := _saved_before(request, customer)) is not None:
+            return _next(request, saved_contact(first))
+        raise
     now = timezone.now()
     points = card_choices(found, on=local_time(now, found.store.time_zone).date())
-    form = _form(found, points, cars=partial(card_cars, found), now=now, data=request.POST)
+    form = _form(
+        found,
+        points,
+        cars=partial(card_cars, found),
+        persons=partial(list, found.contact_persons.all()),
+        now=now,
+        data=request.POST,
+    )
     if form.is_valid():
         try:
             log = record_contact(customer=found, by=request.user, now=now, **form.contact())
@@ -103,9 +114,7 @@ def queue_save(request: StaffRequest, customer: int) -> HttpResponse:
             form.add_refusal(error)
         else:
             return _next(request, saved_contact(log))
-    # The answer got lost and the form came again: its reasons are settled, which is no mistake of the person.
-    made = ContactLog.objects.saved_from(request.POST.get("submission", ""), by=request.user)
-    if (first := made.filter(customer=found).first()) is not None:
+    if (first := _saved_before(request, customer)) is not None:
         return _next(request, saved_contact(first))
     return _show(request, found, form=form, status=422)
 
@@ -190,6 +199,12 @@ def _customer_to_work(user: User, pk: int) -> Customer:
     return customer
 
 
+def _saved_before(request: StaffRequest, customer: int) -> ContactLog | None:
+    """Return what this very form recorded already: its answer got lost and it came again, which is no mistake."""
+    made = ContactLog.objects.saved_from(request.POST.get("submission", ""), by=request.user)
+    return made.filter(customer=customer).first()
+
+
 def _filters(request: StaffRequest) -> DayFilters:
     return DayFilters.from_query(request.GET)
 
@@ -212,6 +227,7 @@ def _form(
     points: list[TouchPoint],
     *,
     cars: Callable[[], Sequence[Vehicle]],
+    persons: Callable[[], Sequence[ContactPerson]],
     now: datetime,
     tickable: Sequence[TouchPoint] = (),
     channel: str = "",
@@ -223,6 +239,7 @@ def _form(
         data,
         points=points,
         cars=cars,
+        persons=persons,
         on=local_time(now, customer.store.time_zone).date(),
         time_zone=customer.store.time_zone,
         initial={
@@ -315,6 +332,7 @@ def _render(
             customer,
             card.points,
             cars=lambda: [facts.vehicle for facts in card.cars],
+            persons=lambda: card.persons,
             now=now,
             tickable=card.tickable,
             channel=card.channel,
@@ -324,8 +342,11 @@ def _render(
         "saved": saved,
         "may_work": may_work,
         "may_skip": can_skip(user, customer),
+        "may_open_file": can_open_file(user, customer),
         "is_mine": is_mine,
         "is_held": card.lease is not None and not is_mine,
+        # Whoever looks at a colleague's work does not take it away by looking.
+        "claims_itself": any(p.lead_id is None and p.assignee_id in (user.pk, None) for p in card.tickable),
         "can_save": may_work and bool(card.tickable) and (card.lease is None or is_mine),
         "outcomes": [
             {"value": outcome, "rule": rule, "panel": PANEL_OF_OUTCOME.get(outcome, "")}

@@ -15,24 +15,38 @@ function isTyping(target) {
   return input !== null && !["radio", "checkbox"].includes(input.type);
 }
 
-// --- Drafts: what was typed outlives a lost connection, a closed tab and a session that ended --------------------------
+// --- Drafts: what was entered outlives a lost connection, a closed tab and a session that ended ------------------------
 
-function fieldsOf(element) {
-  return [...element.querySelectorAll("[data-crm-draft-field]")];
+// Everything that one can enter, the ticks beside the form included. Names and numbers of other people are left out:
+// they are not kept on a computer that colleagues share.
+function fieldsOf(card) {
+  return [...card.elements].filter(
+    (field) => field.name && field.type !== "hidden" && field.type !== "submit" && !("crmNoDraft" in field.dataset),
+  );
+}
+
+const isChoice = (field) => field.type === "radio" || field.type === "checkbox";
+const nameOf = (field) => (isChoice(field) ? `${field.name}=${field.value}` : field.name);
+const valueOf = (field) => (isChoice(field) ? field.checked : field.value);
+
+function startOf(field) {
+  if (isChoice(field)) return field.defaultChecked;
+  if (field.tagName !== "SELECT") return field.defaultValue;
+  return ([...field.options].find((option) => option.defaultSelected) || field.options[0])?.value ?? "";
 }
 
 function keepDraft() {
   const card = form();
   if (!card) return;
-  const values = {};
-  for (const field of fieldsOf(card)) {
-    const isChoice = field.type === "radio" || field.type === "checkbox";
-    if (isChoice && field.checked) (values[field.name] ||= []).push(field.value);
-    if (!isChoice && field.value) values[field.name] = field.value;
-  }
+  const fields = fieldsOf(card);
   const key = DRAFT_PREFIX + card.dataset.crmDraft;
-  if (Object.keys(values).length === 0) localStorage.removeItem(key);
-  else localStorage.setItem(key, JSON.stringify({ at: Date.now(), values }));
+  // A form that came back with mistakes starts with what was entered.
+  if ("crmTyped" in card.dataset || fields.some((field) => valueOf(field) !== startOf(field))) {
+    const values = Object.fromEntries(fields.map((field) => [nameOf(field), valueOf(field)]));
+    localStorage.setItem(key, JSON.stringify({ at: Date.now(), fields: values }));
+  } else {
+    localStorage.removeItem(key);
+  }
 }
 
 function forgetDraft(name) {
@@ -44,7 +58,7 @@ function forgetOldDrafts() {
   const oldest = Date.now() - DRAFT_HOURS * 3600 * 1000;
   for (const key of Object.keys(localStorage).filter((name) => name.startsWith(DRAFT_PREFIX))) {
     const draft = JSON.parse(localStorage.getItem(key));
-    if (!draft || !(draft.at > oldest)) localStorage.removeItem(key);
+    if (!draft?.fields || !(draft.at > oldest)) localStorage.removeItem(key);
   }
 }
 
@@ -54,11 +68,12 @@ function restoreDraft() {
   if (!card || "crmTyped" in card.dataset) return;
   const text = localStorage.getItem(DRAFT_PREFIX + card.dataset.crmDraft);
   if (!text) return;
-  const { values } = JSON.parse(text);
+  const values = JSON.parse(text).fields;
   for (const field of fieldsOf(card)) {
-    const value = values[field.name];
-    if (value === undefined) continue;
-    if (field.type === "radio" || field.type === "checkbox") field.checked = value.includes(field.value);
+    const value = values[nameOf(field)];
+    // A reason that has come up since then is ticked as the page has it.
+    if (value === undefined || field.disabled) continue;
+    if (isChoice(field)) field.checked = value;
     else field.value = value;
   }
   card.querySelector("[data-crm-restored]").hidden = false;
@@ -103,7 +118,8 @@ function arrive({ isSwapped }) {
   const wrong = card.querySelector(".wk-error, [role='alert']");
   const target = wrong
     ? card.querySelector(".wk-field:has(.wk-error) :is(input, select, textarea)") ||
-      card.querySelector("#queue-form input[name='outcome']")
+      card.querySelector("#queue-form input[name='outcome']") ||
+      card.querySelector("[role='alert'][tabindex]")
     : card.querySelector("[data-crm-focus]");
   target?.focus({ preventScroll: !wrong });
 }
@@ -142,7 +158,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 // --- What is typed and ticked ------------------------------------------------------------------------------------------
 
 document.addEventListener("input", (event) => {
-  if (!event.target.closest("[data-crm-draft]")) return;
+  if (!event.target.form?.matches("[data-crm-draft]")) return;
   typedAt = Date.now();
   keepDraft();
 });
@@ -162,6 +178,7 @@ document.addEventListener("click", (event) => {
     panel.querySelector("input[type='date']").value = proposed.dataset.crmDay;
     panel.querySelector("input[type='time']").value = proposed.dataset.crmClock;
     for (const other of panel.querySelectorAll("[data-crm-day]")) other.ariaPressed = String(other === proposed);
+    keepDraft();
   }
   const all = event.target.closest("[data-crm-tick-all]");
   if (all) {

@@ -38,6 +38,12 @@ function clearSearch() {
   if (results) results.replaceChildren();
 }
 
+// A switch of language or appearance comes back to where one is now, not to where the page was first opened.
+document.addEventListener("submit", (event) => {
+  const way = event.target.querySelector("[data-crm-here]");
+  if (way && history.state?.htmx) way.value = location.pathname + location.search;
+});
+
 // Arrow keys walk from the search box through what it found.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
@@ -63,8 +69,13 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-crm-copy]");
   if (!button) return;
   event.preventDefault();
-  await navigator.clipboard.writeText(button.dataset.crmCopy);
-  say(toast.dataset.copied);
+  try {
+    await navigator.clipboard.writeText(button.dataset.crmCopy);
+    say(toast.dataset.copied);
+  } catch {
+    // Refused by the browser, or a site without encryption: there is no clipboard then.
+    say(toast.dataset.notCopied);
+  }
 });
 
 document.addEventListener("htmx:sendError", () => say(toast.dataset.offline));

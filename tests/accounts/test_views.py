@@ -1,3 +1,5 @@
+from urllib.parse import urlencode
+
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
@@ -175,3 +177,40 @@ def test_the_second_step_of_signing_in_has_one_name_in_chinese(client, adviser):
     question = client.get(reverse("mfa_authenticate"), headers=CHINESE).content.decode()
     assert "您的账户已启用两步验证，请输入验证码：" in question
     assert not [word for word in ("双因素", "多因素", "双重") if word in own_page + question]
+
+
+HERE = "http://testserver"
+
+
+@pytest.mark.parametrize(
+    ("headers", "page"),
+    [
+        ({"referer": f"{HERE}/team/?store=BZ01"}, "/team/?store=BZ01"),
+        ({"referer": f"{HERE}/", "hx-current-url": f"{HERE}/jobs/"}, "/jobs/"),
+        ({"referer": "https://example.org/team/"}, "/"),
+        ({}, "/"),
+    ],
+)
+def test_a_button_pressed_after_the_session_ended_leads_back_to_its_page(client, headers, page):
+    response = client.post(reverse("followups:team_assign"), headers=headers)
+
+    assert response.url == f"{reverse('account_login')}?{urlencode({'next': page}, safe='/')}"
+
+
+def test_the_language_switch_on_the_answer_of_a_button_leads_to_the_page_with_the_button(
+    as_user, general_manager
+):
+    page = reverse("followups:store_limits")
+    button = reverse("followups:store_limits_edit", args=[general_manager.memberships.get().store_id])
+
+    answer = as_user(general_manager).post(button, {"gap_days": "-1"}, headers={"referer": HERE + page})
+
+    assert answer.status_code == 422
+    assert f'name="next" value="{page}"' in answer.text
+
+
+def test_the_address_of_a_button_opened_as_a_page_says_so(as_user, manager, client):
+    for reader in (client, as_user(manager)):
+        response = reader.get(reverse("accounts:theme_set"), headers={"accept-language": "en"})
+        assert (response.status_code, response["Allow"]) == (405, "POST")
+        assert "Nothing was changed" in response.text

@@ -143,3 +143,11 @@ def test_who_need_not_sign_in_is_written_down():
         for name in re.findall(r"@login_not_required\n(?:@.*\n)*def (\w+)", path.read_text())
     }
     assert found == {"accounts/views.py:language_set", "accounts/views.py:theme_set"}
+
+
+def test_chinese_sentences_have_chinese_punctuation():
+    catalogue = (settings.BASE_DIR / "locale/zh_Hans/LC_MESSAGES/django.po").read_text()
+    plan = (settings.BASE_DIR / "followups/care_plan.toml").read_text()
+    texts = [*re.findall(r'^(?:msgstr(?:\[\d\])? )?"(.*)"$', catalogue, re.MULTILINE), *plan.splitlines()]
+
+    assert [text for text in texts if re.search(r"[\u4e00-\u9fff][,;:!?][\u4e00-\u9fff]", text)] == []

@@ -7,13 +7,15 @@ from django.urls import reverse
 
 from accounts.choices import Role
 from customers.choices import PersonalDataField
-from customers.models import PersonalDataAccess
+from customers.models import Customer, PersonalDataAccess
+from customers.permissions import can_open_file
 from customers.queries import access_alarms_for, busiest_readers
 from tests.factories import NOW, CustomerFactory, MembershipFactory, VehicleFactory
 
 pytestmark = pytest.mark.django_db
 
 LOG = "/customers/access/"
+GROUP_ROLES = (Role.GROUP_MANAGER, Role.AUDITOR, Role.SYSTEM_ADMIN)
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +51,17 @@ def test_a_card_of_the_queue_is_noted_like_the_file(as_user, adviser, store):
     customer = CustomerFactory(store=store)
     as_user(adviser).get(f"/queue/{customer.pk}/")
     assert PersonalDataAccess.objects.get().field == "file"
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("is_own", [True, False])
+def test_one_file_and_many_are_open_to_the_same_people(store, other_store, role, is_own):
+    user = MembershipFactory(store=None if role in GROUP_ROLES else store, role=role).user
+    files = [CustomerFactory(store=where, sales_consultant=user if is_own else None) for where in (store, other_store)]
+
+    seen = set(Customer.objects.visible_to(user))
+
+    assert {customer for customer in files if can_open_file(user, customer)} == seen
 
 
 @pytest.fixture

@@ -125,6 +125,64 @@ def test_a_note_outlives_a_reload_and_goes_with_the_save(at_the_first_card):
     assert page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('crm-draft:'))") == []
 
 
+def test_a_draft_brings_back_all_that_was_entered_but_no_names_of_others(at_the_first_card, customers):
+    page = at_the_first_card
+    day = (timezone.localdate() + timedelta(days=3)).isoformat()
+    tick = f"#tick-{customers[0].touch_points.get().pk}"
+    page.keyboard.press("3")
+    page.select_option("[name=severity]", "L3")
+    page.click(".wk-also-appointment")
+    page.fill("[name=appointment_on]", day)
+    page.click(".wk-also-referral")
+    page.fill("[name=friend_name]", "周敏")
+    page.fill("[name=friend_mobile]", "13712345678")
+    page.uncheck(tick)
+    page.reload()
+
+    assert page.is_visible("[data-crm-restored]")
+    assert page.is_checked("[data-crm-digit='3']")
+    assert page.input_value("[name=severity]") == "L3"
+    assert page.input_value("[name=appointment_on]") == day
+    assert not page.is_checked(tick)
+    assert page.input_value("[name=friend_name]") == page.input_value("[name=friend_mobile]") == ""
+    assert "周敏" not in page.evaluate("JSON.stringify(localStorage)")
+
+    page.click("[data-crm-forget]")
+    assert page.is_checked(tick)
+    page.reload()
+    assert page.is_hidden("[data-crm-restored]")
+
+
+def test_a_switch_of_language_stays_on_the_card_and_keeps_the_note(at_the_first_card):
+    page = at_the_first_card
+    page.keyboard.press("1")
+    page.keyboard.press("Control+Enter")
+    heading_is(page, "客户01")
+    page.keyboard.press("n")
+    page.keyboard.insert_text("还在说")
+    page.locator(".crm-language:visible").first.click()
+    page.wait_for_load_state()
+
+    assert page.inner_text("h1") == "客户01"
+    assert page.input_value("#queue-form textarea") == "还在说"
+
+
+def test_a_card_taken_by_a_colleague_gives_the_words_back(at_the_first_card, customers, adviser):
+    page = at_the_first_card
+    page.keyboard.press("1")
+    page.keyboard.press("n")
+    page.keyboard.insert_text("客户要求月底前回电")
+    QueueLease.objects.filter(customer=customers[0]).update(holder=adviser)
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(".wk-unsaved")
+
+    assert "客户要求月底前回电" in page.inner_text(".wk-unsaved")
+    assert page.evaluate("document.activeElement.className") == "wk-unsaved"
+    QueueLease.objects.all().delete()
+    page.reload()
+    assert page.input_value("#queue-form textarea") == "客户要求月底前回电"
+
+
 def test_a_session_that_ended_leads_to_sign_in_and_back_to_the_note(
     at_the_first_card, context, sign_in, care_specialist
 ):

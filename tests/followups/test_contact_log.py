@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from followups.models import ContactLog
-from followups.rules import count_activity
+from followups.rules.workload import count_activity
 from tests.factories import NOW, TODAY, ContactLogFactory, CustomerFactory
 
 pytestmark = pytest.mark.django_db

@@ -8,8 +8,8 @@ from django.urls import reverse
 
 from accounts.choices import Role
 from customers.choices import Channel, Tier
-from followups.choices import TouchPointStatus
-from followups.models import CareRule, TouchPoint
+from followups.choices import Outcome, TouchPointStatus
+from followups.models import CareRule, ContactLog, TouchPoint
 from tests.factories import (
     NOW,
     TODAY,
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_nine_in_the_morni
 DAY = "/"
 TEAM = "/team/"
 DAY_QUERIES = 17
-TEAM_QUERIES = 15
+TEAM_QUERIES = 16
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_filters_in_the_address_narrow_the_list(as_user, care_specialist, due, q
 
 
 def test_each_filter_can_be_taken_away_and_start_follows_them(as_user, care_specialist, due):
-    due()
+    point = due()
 
     response = as_user(care_specialist).get(DAY, {"reason": ["PS2", "BD"], "due": "today"})
 
@@ -160,7 +160,9 @@ def test_each_filter_can_be_taken_away_and_start_follows_them(as_user, care_spec
         ("Periodic service, call", "?reason=BD&due=today"),
         ("Birthday wishes", "?reason=PS2&due=today"),
     ]
-    assert f'action="{reverse("followups:queue_start")}?reason=PS2&amp;reason=BD"' in response.text
+    carried = "?reason=PS2&amp;reason=BD&amp;due=today"
+    assert f'action="{reverse("followups:queue_start")}{carried}"' in response.text
+    assert f'href="{reverse("followups:queue_card", args=[point.customer_id])}{carried}"' in response.text
 
 
 def test_what_waits_for_later_is_counted_but_not_listed(as_user, care_specialist, due):
@@ -293,6 +295,43 @@ def test_the_load_is_counted_per_person_with_the_pool_first(as_user, manager, ca
     assert (specialist.customers, specialist.today, specialist.overdue, specialist.escalated) == (2, 1, 1, 1)
     assert specialist.contacted == 1
     assert by_person[away].is_at_work is False
+
+
+def test_what_another_reason_speaks_for_counts_in_the_numbers_and_their_lists(as_user, manager, care_specialist, due):
+    lead = due(due_on=TODAY)
+    due(
+        customer=lead.customer,
+        rule=CareRule.objects.get(code="M3k", store=None),
+        status="merged",
+        lead=lead,
+        due_on=TODAY - timedelta(days=8),
+        opens_on=TODAY - timedelta(days=9),
+    )
+    due()
+
+    team, day = as_user(manager), as_user(care_specialist)
+    load = next(load for load, _url in team.get(TEAM).context["loads"] if load.person == care_specialist)
+    counts = day.get(DAY).context["counts"]
+
+    assert (load.customers, load.today, load.overdue, load.escalated) == (2, 2, 1, 1)
+    assert (counts.customers, counts.today, counts.overdue) == (2, 2, 1)
+    for page in (team.get(TEAM, {"escalated": "1"}), day.get(DAY, {"overdue": "1"})):
+        assert names(page) == [lead.customer.name]
+        assert page.context["shown_count"] == 1
+
+
+def test_neither_a_skip_nor_a_message_to_many_counts_as_a_customer_contacted(as_user, manager, care_specialist, store):
+    talk, _skipped, sent = (
+        ContactLogFactory(customer__store=store, by=care_specialist, outcome=outcome)
+        for outcome in (Outcome.NOT_REACHED, Outcome.SKIPPED, Outcome.MESSAGE_SENT)
+    )
+    TouchPointFactory(customer=sent.customer, handling="batch", status="done", closed_on=TODAY, settled_by=sent)
+    written = ContactLogFactory(customer__store=store, by=care_specialist, outcome=Outcome.MESSAGE_SENT)
+
+    load = next(load for load, _url in as_user(manager).get(TEAM).context["loads"] if load.person == care_specialist)
+
+    assert load.contacted == 2
+    assert set(ContactLog.objects.one_by_one()) == {talk, written}
 
 
 def test_work_of_somebody_who_left_the_store_is_still_seen(as_user, manager, due):

@@ -26,7 +26,7 @@ from followups.demo.people import LIVE_DAYS, DemoWorld
 from followups.demo.processes import composed
 from followups.models import ContactLog, NextStep, TouchPoint
 from followups.planner import JOB_NAME
-from followups.rules import OUTCOMES
+from followups.rules.outcomes import OUTCOMES
 from service.actions import refresh_visit_facts
 from service.choices import JobType
 from service.models import SuggestedWork, WorkOrder

@@ -11,27 +11,18 @@ from hypothesis import strategies as st
 from core.rules import WorkCalendar
 from customers.choices import Channel, DoNotContact, TimeSlot
 from followups.choices import CareClass, Handling, NextStepKind, Outcome, Reason, Severity, TouchPointStatus
-from followups.rules import (
-    CHOOSABLE_OUTCOMES,
-    OUTCOMES,
-    Activity,
-    ActivityTarget,
-    Ending,
-    Happened,
-    LivePoint,
-    Need,
-    count_activity,
+from followups.rules.hours import (
     hours_for,
     is_allowed_time,
-    is_covered,
     local_time,
     message_channel,
-    needs_of,
     next_allowed_time,
     retry_at,
-    settle,
     slot_at,
 )
+from followups.rules.outcomes import CHOOSABLE_OUTCOMES, OUTCOMES, Ending, Need, needs_of
+from followups.rules.settling import Happened, LivePoint, is_covered, settle
+from followups.rules.workload import Activity, ActivityTarget, count_activity
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 # Monday 23 to Friday 27 November 2026 are worked; Saturday 28 is worked instead of Friday 27.

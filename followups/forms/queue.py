@@ -3,32 +3,41 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from core.parsing import as_id
 from customers.choices import CONTACT_CHANNELS, DoNotContact
+from customers.models import ContactPerson
 from customers.rules import is_mobile, normalise_mobile
 from followups.actions.cards import FURTHEST_AGREED, CannotRecordContact, NextStepDraft
 from followups.choices import NextStepKind, Outcome, Severity, WinBackReason
+from followups.forms.fields import (
+    ClockInput,
+    DayInput,
+    OfCustomerField,
+    car_choices,
+    choice_field,
+    select_field,
+    words_field,
+)
 from followups.models import TouchPoint
-from followups.querysets import TouchPointQuerySet
-from followups.rules import CHOOSABLE_OUTCOMES, OUTCOMES, Need, needs_of
+from followups.rules.outcomes import CHOOSABLE_OUTCOMES, OUTCOMES, Need, needs_of
 from vehicles.choices import VehicleStatus
 from vehicles.models import Vehicle
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
+# Names and numbers of other people: neither the browser nor the draft of a card keeps them.
+OF_OTHERS = {"class": "form-control", "autocomplete": "off", "data-crm-no-draft": ""}
+TYPED_INTO = (forms.TextInput, forms.Textarea)
 # A wished date farther away than this is a slip of the keyboard.
 FARTHEST = timedelta(days=366)
-
 
 ELSEWHERE_REASONS: list[tuple[str, "StrOrPromise"]] = [
     ("", "—"),
@@ -83,64 +92,22 @@ FIELD_OF_REFUSAL = {
 }
 
 
-class DayInput(forms.DateInput):
-    """A date picker of the browser; the value travels as 2026-11-21 in every language."""
-
-    input_type = "date"
-
-    def __init__(self) -> None:
-        super().__init__(format="%Y-%m-%d", attrs={"class": "form-control"})
-
-
-class ClockInput(forms.TimeInput):
-    """A time picker of the browser; the value travels as 14:30 in every language."""
-
-    input_type = "time"
-
-    def __init__(self) -> None:
-        super().__init__(format="%H:%M", attrs={"class": "form-control", "step": "900"})
-
-
-class _CarField(forms.TypedChoiceField):
-    """A car of the customer. Whether it is one is for the action to say: only some panels read this field at all."""
-
-    def valid_value(self, value: Any) -> bool:
-        return True
-
-
-def _car_choices(cars: Callable[[], Sequence[Vehicle]]) -> list[tuple[int | str, str]]:
-    found = cars()
-    return [*([] if len(found) == 1 else [("", "—")]), *((car.pk, str(car)) for car in found)]
-
-
-def _choices(form: forms.Form, name: str) -> forms.ChoiceField:
-    return cast(forms.ChoiceField, form.fields[name])
-
-
-def _words(label: "StrOrPromise", *, limit: int = 400, placeholder: "StrOrPromise" = "") -> forms.CharField:
-    attrs = {"class": "form-control", "data-crm-draft-field": ""}
-    if placeholder:
-        attrs["placeholder"] = str(placeholder)
-    return forms.CharField(label=label, max_length=limit, required=False, widget=forms.TextInput(attrs=attrs))
-
-
-def _select(label: "StrOrPromise", choices: Any) -> forms.ChoiceField:
-    return forms.ChoiceField(
-        label=label, choices=choices, required=False, widget=forms.Select(attrs={"class": "form-select"})
-    )
-
-
 class QueueForm(forms.Form):
     """What happened at a contact, for the touch points of one card.
 
-    ``cars`` gives the customer's cars in use and is asked when they are shown; ``on`` is today and ``time_zone`` the
+    ``cars`` gives the customer's cars in use and ``persons`` the contact persons with a number of their own; both are
+    asked when they are shown or chosen. ``on`` is today and ``time_zone`` the
     zone of the store: wished times are local to it. Only the panels that the outcome or ``also`` unfolds are read; the
     rest may hold anything.
     """
 
     submission = forms.UUIDField(widget=forms.HiddenInput)
     touch_points = forms.TypedMultipleChoiceField(
-        coerce=int, error_messages={"required": _("Tick at least one reason that you spoke about.")}
+        coerce=int,
+        error_messages={
+            "required": _("Tick at least one reason that you spoke about."),
+            "invalid_choice": _("A reason that you had ticked has been settled meanwhile. See what is left."),
+        },
     )
     outcome = forms.ChoiceField(
         label=_("Outcome"),
@@ -156,35 +123,35 @@ class QueueForm(forms.Form):
     is_inbound = forms.BooleanField(
         label=_("The customer contacted us"),
         required=False,
-        widget=forms.CheckboxInput(attrs={"class": "form-check-input", "data-crm-draft-field": ""}),
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
     )
     note = forms.CharField(
         label=_("Note"),
         required=False,
         max_length=2000,
-        widget=forms.Textarea(attrs={"class": "form-control", "rows": 3, "data-crm-draft-field": ""}),
+        widget=forms.Textarea(attrs={"class": "form-control", "rows": 3}),
     )
     also = forms.MultipleChoiceField(choices=ALSO_PANELS, required=False)
 
     appointment_on = forms.DateField(label=_("Day"), required=False, widget=DayInput)
     appointment_time = forms.TimeField(label=pgettext_lazy("clock", "Time"), required=False, widget=ClockInput)
-    appointment_job = _words(_("What for"))
-    severity = _select(_("Severity"), Severity.choices)
-    complaint_words = _words(_("What the customer said"))
+    appointment_job = words_field(_("What for"))
+    severity = select_field(_("Severity"), Severity.choices)
+    complaint_words = words_field(_("What the customer said"))
     friend_name = forms.CharField(
         label=_("Friend's name"),
         max_length=60,
         required=False,
-        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs=OF_OTHERS),
     )
     friend_mobile = forms.CharField(
         label=_("Friend's mobile"),
         max_length=30,
         required=False,
-        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off", "inputmode": "tel"}),
+        widget=forms.TextInput(attrs=OF_OTHERS | {"inputmode": "tel"}),
     )
-    friend_consent = _words(_("How the friend agreed to be called"), limit=200)
-    trade_in_wish = _words(_("What is wished for, and when"))
+    friend_consent = words_field(_("How the friend agreed to be called"), limit=200)
+    trade_in_wish = words_field(_("What is wished for, and when"))
     later_on = forms.DateField(label=_("Day"), required=False, widget=DayInput)
     later_time = forms.TimeField(label=pgettext_lazy("clock", "Time"), required=False, widget=ClockInput)
     corrected_mobile = forms.CharField(
@@ -192,10 +159,17 @@ class QueueForm(forms.Form):
         max_length=30,
         required=False,
         help_text=_("Leave empty if nobody knows it: correcting it becomes a task."),
-        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off", "inputmode": "tel"}),
+        widget=forms.TextInput(attrs=OF_OTHERS | {"inputmode": "tel"}),
     )
-    owner_words = _words(_("Who answered, who owns the car now"))
-    do_not_contact = _select(
+    person = OfCustomerField(
+        label=_("Whose number"),
+        coerce=int,
+        empty_value=None,
+        required=False,
+        widget=forms.Select(attrs={"class": "form-select"}),
+    )
+    owner_words = words_field(_("Who answered, who owns the car now"))
+    do_not_contact = select_field(
         _("No further"),
         [
             *(choice for choice in DoNotContact.choices if choice[0] != DoNotContact.NONE),
@@ -203,12 +177,12 @@ class QueueForm(forms.Form):
         ],
     )
     refused_channels = forms.MultipleChoiceField(label=_("No more by"), choices=CONTACT_CHANNELS, required=False)
-    refusal_reason = _words(_("Reason"), limit=200)
-    elsewhere_reason = _select(_("Why not with us"), ELSEWHERE_REASONS)
-    car_status = _select(
+    refusal_reason = words_field(_("Reason"), limit=200)
+    elsewhere_reason = select_field(_("Why not with us"), ELSEWHERE_REASONS)
+    car_status = select_field(
         _("What became of the car"), [choice for choice in VehicleStatus.choices if choice[0] != VehicleStatus.IN_USE]
     )
-    vehicle = _CarField(
+    vehicle = OfCustomerField(
         label=_("Which car"),
         coerce=int,
         empty_value=None,
@@ -223,13 +197,14 @@ class QueueForm(forms.Form):
         max_value=2_000_000,
         widget=forms.NumberInput(attrs={"class": "form-control"}),
     )
-    win_back_reason = _select(_("Why the customer stayed away"), [("", "—"), *WinBackReason.choices])
+    win_back_reason = select_field(_("Why the customer stayed away"), [("", "—"), *WinBackReason.choices])
 
     def __init__(
         self,
         *args: Any,
         points: Iterable[TouchPoint],
         cars: Callable[[], Sequence[Vehicle]],
+        persons: Callable[[], Sequence[ContactPerson]] = tuple,
         on: date,
         time_zone: str,
         **kwargs: Any,
@@ -238,8 +213,9 @@ class QueueForm(forms.Form):
         self.points = list(points)
         self.on = on
         self.zone = ZoneInfo(time_zone)
-        _choices(self, "touch_points").choices = [(point.pk, point.rule.code) for point in self.points]
-        _choices(self, "vehicle").choices = partial(_car_choices, cars)
+        choice_field(self, "touch_points").choices = [(point.pk, point.rule.code) for point in self.points]
+        choice_field(self, "vehicle").choices = partial(car_choices, cars)
+        choice_field(self, "person").choices = partial(_person_choices, persons)
         for name, farthest in (("appointment_on", FARTHEST), ("later_on", FURTHEST_AGREED)):
             self.fields[name].widget.attrs |= {"min": on.isoformat(), "max": (on + farthest).isoformat()}
         self.fields["serviced_on"].widget.attrs["max"] = on.isoformat()
@@ -248,6 +224,17 @@ class QueueForm(forms.Form):
     def is_win_back(self) -> bool:
         """Whether a wake-up call is among the reasons: then why the customer stayed away has to be noted."""
         return any(Need.WIN_BACK_REASON in needs_of(Outcome.SATISFIED, [p.rule.trigger]) for p in self.points)
+
+    @property
+    def has_persons(self) -> bool:
+        """Whether there is a number besides the customer's own."""
+        return len(list(choice_field(self, "person").choices)) > 1
+
+    @property
+    def typed(self) -> list[tuple[str, str]]:
+        """Return what was typed, each with its label: a card that cannot be saved any more gives it back."""
+        bound = [self[name] for name, field in self.fields.items() if isinstance(field.widget, TYPED_INTO)]
+        return [(str(field.label), str(value)) for field in bound if (value := field.value())]
 
     def open_panels(self) -> set[str]:
         """Return the panels whose fields count, from the submitted outcome and additions."""
@@ -311,8 +298,8 @@ class QueueForm(forms.Form):
             told["win_back_reason"] = data["win_back_reason"]
         if "later" in panels:
             told["agreed_at"] = data["later_at"]
-        if {"number", "owner"} & panels:
-            told["corrected_mobile"] = data["corrected_mobile"]
+        if "number" in panels:
+            told |= {"corrected_mobile": data["corrected_mobile"], "person": data["person"]}
         if "refusal" in panels:
             told |= {
                 "do_not_contact": data["do_not_contact"],
@@ -349,6 +336,8 @@ class QueueForm(forms.Form):
             drafts.append(NextStepDraft(NextStepKind.REFERRAL, detail=data["friend_name"], payload=friend))
         if "trade_in" in panels:
             drafts.append(NextStepDraft(NextStepKind.LEAD, detail=data["trade_in_wish"]))
+        if "number" in data["also"] and not data["corrected_mobile"]:
+            drafts.append(NextStepDraft(NextStepKind.NUMBER_CORRECTION))
         if "owner" in panels:
             drafts.append(NextStepDraft(NextStepKind.OWNER_CORRECTION, detail=data["owner_words"]))
         return drafts
@@ -359,6 +348,11 @@ class QueueForm(forms.Form):
         if name == "reason":
             name = "refusal_reason" if "refusal" in self.open_panels() else "elsewhere_reason"
         self.add_error(name if name in self.fields else None, str(error))
+
+
+def _person_choices(persons: Callable[[], Sequence[ContactPerson]]) -> list[tuple[int | str, "StrOrPromise"]]:
+    found = [(person.pk, f"{person.name} {person.role}".strip()) for person in persons() if person.mobile]
+    return [("", _("The customer's own")), *found]
 
 
 class SkipForm(forms.Form):
@@ -376,88 +370,3 @@ class SkipForm(forms.Form):
     def words(self) -> str:
         """The reason in the caller's language, as it goes into the contact log."""
         return str(dict(self.REASONS)[self.cleaned_data["reason"]])
-
-
-class AssignForm(forms.Form):
-    """Whom to give the ticked customers; an empty choice puts them into the pool."""
-
-    POOL = "pool"
-    customers = forms.TypedMultipleChoiceField(
-        coerce=int, error_messages={"required": _("Tick the customers to hand over first.")}
-    )
-    to = forms.ChoiceField(error_messages={"required": _("Choose who takes them over.")})
-
-    def __init__(self, *args: Any, people: Iterable[tuple[int, str]], customers: Iterable[int], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        _choices(self, "to").choices = [(self.POOL, _("Nobody: the pool")), *((str(pk), name) for pk, name in people)]
-        _choices(self, "customers").choices = [(pk, pk) for pk in customers]
-
-
-class TakeUpForm(forms.Form):
-    """Who makes the ticked contacts that were missed."""
-
-    points = forms.TypedMultipleChoiceField(
-        coerce=int, error_messages={"required": _("Tick the contacts to take up again first.")}
-    )
-    to = forms.ChoiceField(error_messages={"required": _("Choose who takes them over.")})
-
-    def __init__(self, *args: Any, people: Iterable[tuple[int, str]], points: Iterable[int], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        _choices(self, "to").choices = [(str(pk), name) for pk, name in people]
-        _choices(self, "points").choices = [(pk, pk) for pk in points]
-
-
-class ShownBatchForm(forms.Form):
-    """What somebody had before them when they pressed a button under a batch.
-
-    ``last`` is the newest touch point that the page counted. What the planner adds later has a higher id: nobody saw
-    it, so it is neither sent nor taken away. ``channel`` is the one that the page was about, the plan's
-    first one unless said.
-    """
-
-    last = forms.IntegerField(
-        min_value=0,
-        widget=forms.HiddenInput,
-        error_messages={"required": _("That did not work. Reload the page and try again.")},
-    )
-    channel = forms.ChoiceField(label=_("Sent by"), widget=forms.HiddenInput, required=False)
-
-    def __init__(self, *args: Any, channels: list[tuple[str, str]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        _choices(self, "channel").choices = self.channels = channels
-
-    def clean_channel(self) -> str:
-        return self.cleaned_data["channel"] or self.channels[0][0]
-
-    def shown_of(self, points: TouchPointQuerySet) -> TouchPointQuerySet:
-        """Return the touch points of a batch that the page counted."""
-        return points.filter(pk__lte=self.cleaned_data["last"])
-
-
-class BatchForm(ShownBatchForm):
-    """How a batch of messages was sent, and to whom: the ticked ones of the page, or all but its un-ticked ones."""
-
-    PAGE, ALL = "page", "all"
-    scope = forms.ChoiceField(choices=[(PAGE, PAGE), (ALL, ALL)])
-    shown = forms.TypedMultipleChoiceField(coerce=int, required=False)
-    ticked = forms.TypedMultipleChoiceField(coerce=int, required=False)
-
-    def __init__(self, *args: Any, channels: list[tuple[str, str]], **kwargs: Any) -> None:
-        super().__init__(*args, channels=channels, **kwargs)
-        # The ids only ever narrow rows that the user may see, so any number is a valid one.
-        for name in ("shown", "ticked"):
-            values = cast(QueryDict, self.data).getlist(name) if self.is_bound else []
-            _choices(self, name).choices = [(pk, value) for value in values if (pk := as_id(value)) is not None]
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        if data.get("scope") == self.PAGE and not data.get("ticked"):
-            raise forms.ValidationError(_("Tick at least one customer."))
-        return data
-
-    def chosen(self, points: TouchPointQuerySet) -> TouchPointQuerySet:
-        """Return the touch points of a batch that were sent."""
-        if self.cleaned_data["scope"] == self.PAGE:
-            return points.filter(pk__in=self.cleaned_data["ticked"])
-        unticked = set(self.cleaned_data["shown"]) - set(self.cleaned_data["ticked"])
-        return self.shown_of(points).exclude(pk__in=unticked)

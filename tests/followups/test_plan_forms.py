@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from followups.forms_plan import CareRuleForm, NumbersField, YearDaysField
+from followups.forms.plan import CareRuleForm, NumbersField, YearDaysField
 from followups.models import CareRule
 
 pytestmark = pytest.mark.usefixtures("english")

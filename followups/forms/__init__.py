@@ -1,0 +1,1 @@
+"""What people fill in: after a contact, for the team, messages to many, the care plan."""
