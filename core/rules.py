@@ -129,7 +129,9 @@ def job_alarm(place: Place, runs: Iterable[RunFacts], *, now: datetime) -> JobAl
     """Tell what is wrong with the nightly run of ``place`` at ``now``, or None when all is well (screens S9).
 
     The newest run decides whether the job failed or hangs; a good run after it ends the alarm. Without such trouble
-    the plan is missing unless a run was completed for the business date that is due, or a later one.
+    the plan is missing unless a run was completed for the business date that is due, or a later one, that began on that
+    day or after it in the place's own time. A run made ahead (``plan_care --on``) knew nothing of what came after it:
+    it stands for no night that was still to come.
     """
     covering = [run for run in runs if run.store_code in ("", place.code)]
     last = max(covering, key=lambda run: run.started_at, default=None)
@@ -138,7 +140,10 @@ def job_alarm(place: Place, runs: Iterable[RunFacts], *, now: datetime) -> JobAl
     if last is not None and last.status == JobStatus.RUNNING and now - last.started_at > STUCK_AFTER:
         return JobAlarm(AlarmKind.STUCK, place, last.business_date)
     due = business_date_due(now, place.time_zone)
-    if any(run.status == JobStatus.DONE and run.business_date >= due for run in covering):
+    night_from = datetime.combine(due, time.min, ZoneInfo(place.time_zone))
+    if any(
+        run.status == JobStatus.DONE and run.business_date >= due and run.started_at >= night_from for run in covering
+    ):
         return None
     return JobAlarm(AlarmKind.MISSING, place, due)
 

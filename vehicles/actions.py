@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -36,6 +36,7 @@ from vehicles.models import (
 )
 from vehicles.rules import (
     DEFAULT_WARRANTY,
+    LAPSED_FOR,
     PlateProblem,
     Reading,
     ServiceTerms,
@@ -45,6 +46,7 @@ from vehicles.rules import (
     estimate_inspection,
     flag_readings,
     forecast_service,
+    inspection_after,
     is_vin,
     normalise_vin,
     read_plate,
@@ -53,7 +55,6 @@ from vehicles.rules import (
 from vehicles.signals import care_facts_changed, owner_settled
 
 BATCH = 1000
-LAPSED_FOR = timedelta(days=30)
 
 
 class CannotChangeVehicle(Exception):
@@ -125,9 +126,10 @@ def refresh_vehicle_facts(vehicle_ids: Iterable[int], *, on: date) -> int:
     """Recompute what the care engine reads about cars; return how many cars changed.
 
     That is: the flags of the odometer log, mileage and kilometres a day, the next service, warranty and
-    three-guarantees dates, and, unless somebody confirmed a date, the inspection that is valid on ``on``. Two reads
-    and at most two writes a thousand cars; a car whose facts stay the same is not written. Run again, it changes
-    nothing. The dates of visits are kept by ``service.actions``, which call this afterwards.
+    three-guarantees dates, and the inspection that is valid on ``on``, unless somebody confirmed a date that has not
+    lapsed (``rules.inspection_after``). Two reads and at most two writes a thousand cars; a car whose facts stay the
+    same is not written. Run again, it changes nothing. The dates of visits are kept by ``service.actions``, which call
+    this afterwards.
     """
     ids = iter(sorted(set(vehicle_ids)))
     changed = 0
@@ -138,19 +140,17 @@ def refresh_vehicle_facts(vehicle_ids: Iterable[int], *, on: date) -> int:
 
 
 def refresh_lapsed_inspections(*, store_ids: Sequence[int], lapsed_by: date, on: date) -> int:
-    """Move estimated inspections that were over a month before ``lapsed_by`` to those that are valid on ``on``.
+    """Move inspections that were over a month before ``lapsed_by`` to those that are estimated to be valid on ``on``.
 
     Returns how many cars changed.
 
     The estimate is of the inspection that is valid on a day. A visit or a reading computes it anew; of cars that nobody
-    hears of, the night must do it, or they would be told of one inspection and never of another. A month later: what
-    was promised for the present one must have had its window, and the next is half a year away at least.
+    hears of, the night must do it, or they would be told of one inspection and never of another. A confirmed date wins
+    for its own inspection alone: the one after it is estimated like all others. A month later: what was promised for
+    the present one must have had its window, and the next is half a year away at least.
     """
     lapsed = Vehicle.objects.filter(
-        store__in=store_ids,
-        status=VehicleStatus.IN_USE,
-        inspection_source=InspectionSource.ESTIMATE,
-        inspection_valid_until__lt=lapsed_by - LAPSED_FOR,
+        store__in=store_ids, status=VehicleStatus.IN_USE, inspection_valid_until__lt=lapsed_by - LAPSED_FOR
     )
     return refresh_vehicle_facts(lapsed.order_by().values_list("pk", flat=True), on=on)
 
@@ -325,15 +325,19 @@ def _warranty_terms(car: Mapping[str, Any]) -> WarrantyTerms:
 
 def _inspection(car: Mapping[str, Any], *, on: date) -> tuple[date | None, str]:
     known, source = car["inspection_valid_until"], car["inspection_source"]
-    if known is not None and source != InspectionSource.ESTIMATE:
-        return known, source
     registered_on = car["registered_on"] or car["delivery_on"] or car["purchase_on"]
+    kind = {"use": car["use"], "seats": car["seats"], "is_minivan": car["is_minivan"]}
+    if known is not None and source != InspectionSource.ESTIMATE:
+        estimate = inspection_after(known, registered_on=registered_on, on=on, **kind)
+        return (known, source) if estimate is None else (estimate, str(InspectionSource.ESTIMATE))
     if registered_on is None:
-        return None, ""
-    estimate = estimate_inspection(
-        registered_on=registered_on, on=on, use=car["use"], seats=car["seats"], is_minivan=car["is_minivan"]
-    )
-    return estimate, str(InspectionSource.ESTIMATE)
+        if known is None:
+            return None, ""
+        if known >= on:
+            return known, source
+        # Without any of these dates an estimate follows a date that was confirmed once, and goes on from there.
+        registered_on = known
+    return estimate_inspection(registered_on=registered_on, on=on, **kind), str(InspectionSource.ESTIMATE)
 
 
 def refresh_delivery_dates(customer_ids: Iterable[int], *, on: date) -> int:
@@ -512,6 +516,10 @@ def update_vehicle(*, vehicle: Vehicle, values: Mapping[str, Any], on: date, by:
     if "inspection_valid_until" in changed:
         vehicle.inspection_since = on
         changed.append("inspection_since")
+    elif vehicle.inspection_source == InspectionSource.ESTIMATE and _lost_its_age(vehicle, changed):
+        # It was estimated from the date that is gone.
+        vehicle.inspection_valid_until, vehicle.inspection_source = None, ""
+        changed += ["inspection_valid_until", "inspection_source"]
     with acting(by):
         _save(vehicle, update_fields=changed)
         _refresh(vehicle, on=on)
@@ -519,6 +527,11 @@ def update_vehicle(*, vehicle: Vehicle, values: Mapping[str, Any], on: date, by:
             refresh_delivery_dates([vehicle.owner_id], on=on)
     announce(vehicle.owner_id)
     return changed
+
+
+def _lost_its_age(vehicle: Vehicle, changed: Sequence[str]) -> bool:
+    dates = {"registered_on", "delivery_on", "purchase_on"}
+    return not dates.isdisjoint(changed) and not any(getattr(vehicle, name) for name in dates)
 
 
 def announce(*customer_ids: int) -> None:

@@ -418,3 +418,31 @@ def estimate_inspection(*, registered_on: date, on: date, use: str, seats: int =
         if month_end >= on:
             return month_end
     raise AssertionError("the steps never end")
+
+
+# What was promised for an inspection must have had its window before the next one takes its place.
+LAPSED_FOR = timedelta(days=30)
+# An inspection is done within the three months before its end (domain §11.3): two ends that are nearer are of the same.
+_SAME_INSPECTION_MONTHS = 3
+
+
+def has_lapsed(valid_until: date, *, on: date) -> bool:
+    """Tell whether an inspection has been over for so long that what was promised for it is over as well."""
+    return valid_until < on - LAPSED_FOR
+
+
+def inspection_after(
+    confirmed: date, *, registered_on: date | None, on: date, use: str, seats: int = 5, is_minivan: bool = False
+) -> date | None:
+    """Return the estimated end of the inspection that follows a confirmed one, or None while the confirmed one counts.
+
+    It counts until it has lapsed, and as long as the cycle means the same inspection by an end of its own: a confirmed
+    date wins for its inspection, also when the registration says that it is a month later. Where nothing says how old
+    the car is, it is taken for new on the confirmed date: that keeps the month, and errs on the late side.
+    """
+    if not has_lapsed(confirmed, on=on):
+        return None
+    estimate = estimate_inspection(
+        registered_on=registered_on or confirmed, on=on, use=use, seats=seats, is_minivan=is_minivan
+    )
+    return None if estimate < add_months(confirmed, _SAME_INSPECTION_MONTHS) else estimate

@@ -5,7 +5,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from accounts.models import Store
@@ -57,6 +57,8 @@ class Batch:
     readings: dict[str, set[tuple[date, int]]] = field(default_factory=lambda: defaultdict(set))
     policies: dict[str, set[tuple[str, date]]] = field(default_factory=lambda: defaultdict(set))
     contacts: set[tuple[int, str]] = field(default_factory=set)
+    # Lines of the consent ledger: customer, purpose, channel, moment.
+    withdrawals: set[tuple[int, str, str, datetime]] = field(default_factory=set)
 
     new_customers: list[Entry] = field(default_factory=list)
     new_vehicles: list[Entry] = field(default_factory=list)
@@ -150,6 +152,9 @@ def look_up(rows: Iterable[ParsedRow], *, store: Store, memory: Memory) -> Batch
     if any(row.contact for row in rows):
         people = ContactPerson.objects.filter(customer__in=batch.customers).order_by()
         batch.contacts = set(people.values_list("customer_id", "name"))
+    if any(row.refused_channels for row in rows):
+        lines = Consent.objects.filter(customer__in=batch.customers, is_given=False).order_by()
+        batch.withdrawals = set(lines.values_list("customer_id", "purpose", "channel", "at"))
     return batch
 
 

@@ -3,11 +3,12 @@
 import re
 import unicodedata
 from datetime import date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from django.utils.translation import gettext as _
 
 from service.importing.reading import Cell
+from vehicles.rules import KM_PER_MILE
 
 
 class UnreadableCell(ValueError):
@@ -105,15 +106,17 @@ def _real_date(text: str, year: int, month: int, day: int) -> date:
         raise UnreadableCell(_("the day “%(text)s” does not exist") % {"text": text}) from None
 
 
-_UNITS = re.compile(r"(?:公里|千米|km|kms|kilometers|kilometres|座|人|mi|miles?|英里)$", re.IGNORECASE)
+_UNITS = re.compile(r"(?:公里|千米|km|kms|kilometers|kilometres|座|人|(?P<miles>mi|miles?|英里))$", re.IGNORECASE)
 
 
 def whole_number_of(cell: Cell, *, largest: int) -> int | None:
     """Return the whole number that a cell says (``12,345``, ``1.2万公里``, ``12345.6`` cut), or None when empty.
 
-    Raises ``UnreadableCell`` for anything else, below 0 or above ``largest``.
+    Miles become kilometres. Raises ``UnreadableCell`` for anything else, below 0 or above ``largest``.
     """
-    text = re.sub(r"[,\s_]", "", _UNITS.sub("", text_of(cell).strip()))
+    whole = text_of(cell)
+    unit = _UNITS.search(whole)
+    text = re.sub(r"[,\s_]", "", whole[: unit.start()] if unit else whole)
     if text in ("", "-", "/", "无", "N/A"):
         return None
     factor = 1
@@ -123,6 +126,9 @@ def whole_number_of(cell: Cell, *, largest: int) -> int | None:
         number = Decimal(text) * factor
     except InvalidOperation:
         raise UnreadableCell(_("“%(text)s” is not a number") % {"text": text_of(cell)}) from None
+    # What is refused anyhow may be too large to be multiplied.
+    if unit and unit["miles"] and number.is_finite() and 0 <= number <= largest:
+        number = (number * KM_PER_MILE).to_integral_value(rounding=ROUND_HALF_UP)
     if not number.is_finite() or not 0 <= number <= largest:
         raise UnreadableCell(
             _("“%(text)s” is not between 0 and %(largest)d") % {"text": text_of(cell), "largest": largest}

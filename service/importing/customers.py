@@ -4,7 +4,7 @@ import csv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 from time import monotonic
@@ -53,6 +53,7 @@ def import_customers(
     store: Store,
     on: date,
     by: User | None,
+    now: datetime | None = None,
     dry_run: bool = False,
     errors_path: Path | None = None,
     warn: Callable[[int, str], None] = lambda line, text: None,
@@ -67,6 +68,9 @@ def import_customers(
     several cars. A wrong row changes nothing and does not stop the others: it goes to ``errors_path`` with its line
     and the reason in the active language. ``warn`` is told line and text of each oddity that does not stop a row.
 
+    ``now`` is the moment of the import: a channel that a row refuses is withdrawn then, so that a consent counts that
+    was given later, and no other. Without it, or where ``on`` is another day than its day in the store, it is noon.
+
     Each thousand rows are one transaction; a run that broke off is completed by running it again. ``dry_run`` does all
     of it and takes it back. Raises ``UnusableFile``, and ``ImportIsRunning`` when this store has an import at work.
     """
@@ -80,7 +84,7 @@ def import_customers(
         columns = map_columns(table.headers)
         refused = stack.enter_context(_refused_rows(errors_path, table.headers))
         parser = RowParser(headers=table.headers, columns=columns, store=store, on=on)
-        run = _Run(store=store, on=on, by=by, warn=warn, refuse=refused)
+        run = _Run(store=store, on=on, by=by, now=now, warn=warn, refuse=refused)
         run.result.ignored_columns = columns.ignored
         while rows := list(islice(table.rows, BATCH)):
             run.bring_in([parser.parse(row) for row in rows])
@@ -138,6 +142,7 @@ class _Run:
         store: Store,
         on: date,
         by: User | None,
+        now: datetime | None,
         warn: Callable[[int, str], None],
         refuse: Callable[[Row, str], None],
     ) -> None:
@@ -145,7 +150,7 @@ class _Run:
         self.warn, self.refuse = warn, refuse
         self.result = ImportResult()
         self.memory = Memory()
-        self.taker = RowTaker(store=store, on=on, by=by)
+        self.taker = RowTaker(store=store, on=on, by=by, now=now)
 
     def bring_in(self, rows: Sequence[ParsedRow]) -> None:
         """Write a batch of rows. When somebody entered the same thing meanwhile, look again and write once more."""

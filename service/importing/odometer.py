@@ -74,6 +74,7 @@ _COLUMNS: Mapping[str, Sequence[str]] = {
 }
 _NOTES = ("event", "note", "事件", "备注", "notes", "comment")
 _MILES = re.compile(r"\bmi\b|mile|英里", re.IGNORECASE)
+_UNIT_OF_CELL = re.compile(r"\s*(km|公里|mi|miles|英里)$", re.IGNORECASE)
 
 
 @dataclass
@@ -127,10 +128,11 @@ def import_odometer(
     """Add the readings of a log to a car and recompute its forecast; the same log again changes nothing.
 
     Nothing is left out silently: falling and leaping readings are kept with their flag, readings that are on file or
-    stand twice in the log are counted, rows that cannot be read go to ``errors_path`` with the reason. ``unit`` "km" or
-    "mi" overrules the log's own unit column and the name of the mileage column; without any of them it is kilometres.
-    ``date_order`` ("dmy", "mdy") is needed only where the dates do not tell themselves. ``where`` picks the rows of a
-    log of several cars: column name → value. Readings after ``on`` are errors. All or nothing. Raises ``UnusableFile``.
+    stand twice in the log are counted, rows that cannot be read go to ``errors_path`` with the reason. A unit behind
+    the number in its cell decides, else that of the unit column, else that of the name of the mileage column; without
+    any of them it is kilometres. ``unit`` "km" or "mi" overrules all of them. ``date_order`` ("dmy", "mdy") is needed
+    only where the dates do not tell themselves. ``where`` picks the rows of a log of several cars: column name → value.
+    Readings after ``on`` are errors. All or nothing. Raises ``UnusableFile``.
     """
     started = monotonic()
     log = _read_log(path, vehicle, where or {})
@@ -229,7 +231,18 @@ def _keep_one_car(log: _Log, vehicle: Vehicle) -> None:
         )
 
 
+def _number_and_unit(text: str) -> tuple[str, str]:
+    """Take the unit behind a mileage from its number; it is "" where the number stands alone."""
+    unit = _UNIT_OF_CELL.search(text)
+    number = text[: unit.start()] if unit else text
+    return re.sub(r"[,\s]", "", number), unit[1] if unit else ""
+
+
 def _unit_of(log: _Log) -> str:
+    """Return the unit of the log: of the numbers that say none themselves, where there are such numbers."""
+    units = {_number_and_unit(text)[1] for row in log.rows if (text := log.text(row, "km"))}
+    if units and "" not in units:
+        return "mi" if any(_MILES.search(unit) for unit in units) else "km"
     units = {log.text(row, "unit") for row in log.rows}
     header = log.headers[log.positions["km"]]
     return "mi" if _MILES.search(header) or any(_MILES.search(unit) for unit in units) else "km"
@@ -262,15 +275,18 @@ def _reading_of(log: _Log, row: Row, *, unit: str | None, default_unit: str, ord
         raise UnreadableCell(_("the date is missing"))
     if day > on:
         raise UnreadableCell(_("%(day)s is in the future") % {"day": day})
-    text = re.sub(r"\s*(?:km|公里|mi|miles|英里)$|[,\s]", "", log.text(row, "km"), flags=re.IGNORECASE)
+    text, own_unit = _number_and_unit(log.text(row, "km"))
     if not text:
         raise UnreadableCell(_("the mileage is missing"))
     try:
         value = Decimal(text)
     except InvalidOperation:
         raise UnreadableCell(_("“%(text)s” is not a number") % {"text": text}) from None
-    row_unit = unit or log.text(row, "unit") or default_unit
-    km = value * KM_PER_MILE if _MILES.search(row_unit) else value
+    row_unit = unit or own_unit or log.text(row, "unit") or default_unit
+    km = value
+    # What is no mileage anyhow may be too large to be multiplied.
+    if _MILES.search(row_unit) and value.is_finite() and 0 <= value <= MAX_KM:
+        km = value * KM_PER_MILE
     if not km.is_finite() or not 0 <= km <= MAX_KM:
         raise UnreadableCell(_("“%(text)s” is not between 0 and %(largest)d") % {"text": text, "largest": MAX_KM})
     return day, int(km.to_integral_value(rounding=ROUND_HALF_UP))

@@ -19,6 +19,7 @@ from service.importing.batch import Batch, CarEntry, Entry, plain_name
 from service.importing.rows import STAFF, ParsedRow
 from vehicles.choices import InspectionSource, OdometerSource, VehicleStatus
 from vehicles.models import InsurancePolicy, OdometerReading, Vehicle
+from vehicles.rules import has_lapsed
 
 STAFF_ROLES = {
     "sales_consultant": Role.SALES_CONSULTANT,
@@ -41,9 +42,17 @@ class RowRefused(Exception):
 class RowTaker:
     """Takes the rows of one file into batches: finds the customer and the car, and compares."""
 
-    def __init__(self, *, store: Store, on: date, by: User | None) -> None:
+    def __init__(self, *, store: Store, on: date, by: User | None, now: datetime | None) -> None:
         self.store, self.on, self.by = store, on, by
+        self.refused_at = self._refused_at(now)
         self.staff = self._staff()
+
+    def _refused_at(self, now: datetime | None) -> datetime:
+        """When the file refuses what it refuses: now, if it comes in on its own day; of another day nobody knows."""
+        zone = ZoneInfo(self.store.time_zone)
+        if now is not None and now.astimezone(zone).date() == self.on:
+            return now
+        return datetime.combine(self.on, time(12), zone)
 
     def _staff(self) -> dict[tuple[str, str], list[int]]:
         people: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -186,23 +195,28 @@ class RowTaker:
         return bool(fields) or is_refusal
 
     def _refuse_channels(self, row: ParsedRow, customer: Customer, batch: Batch) -> bool:
-        """Withdraw the consent for channels that a row refuses and that are not refused yet; tell whether any was."""
+        """Withdraw the consent for channels that a row refuses and that are not refused yet; tell whether any was.
+
+        A line that is in the ledger already was overruled by a later consent: it says nothing new.
+        """
         refused = [channel for channel in row.refused_channels if channel not in customer.refused_channels]
-        batch.new_consents += [
+        lines = [
             Consent(
                 customer=customer,
                 purpose=purpose,
                 channel=channel,
                 is_given=False,
-                at=datetime.combine(self.on, time(12), ZoneInfo(self.store.time_zone)),
+                at=self.refused_at,
                 evidence=_words_of_refusal(row),
                 recorded_by=self.by,
             )
             for channel in refused
             for purpose in _REFUSED_PURPOSES
+            if (customer.pk, purpose, channel, self.refused_at) not in batch.withdrawals
         ]
+        batch.new_consents += lines
         customer.refused_channels = sorted({*customer.refused_channels, *refused})
-        return bool(refused)
+        return bool(lines)
 
     def _staff_of(self, row: ParsedRow, batch: Batch) -> dict[str, Any]:
         found = {}
@@ -259,7 +273,7 @@ class RowTaker:
 
     def _update_car(self, row: ParsedRow, entry: Entry, values: dict[str, Any], batch: Batch) -> bool:
         car = entry.instance
-        _keep_what_is_newer(car, values, is_seen=entry.is_seen)
+        _keep_what_is_newer(car, values, is_seen=entry.is_seen, on=self.on)
         if values.get("status") == VehicleStatus.IN_USE != car.status:
             # What staff learnt of a car is newer than the list it came from.
             del values["status"]
@@ -359,8 +373,12 @@ def _differs(instance: Model, values: dict[str, Any]) -> bool:
     return any(getattr(instance, name) != value for name, value in values.items())
 
 
-def _keep_what_is_newer(car: Vehicle, values: dict[str, Any], *, is_seen: bool) -> None:
-    """Leave out what is known better here: a later visit or service, an inspection confirmed for longer."""
+def _keep_what_is_newer(car: Vehicle, values: dict[str, Any], *, is_seen: bool, on: date) -> None:
+    """Leave out what is known better here: a later visit or service, an inspection confirmed for longer.
+
+    An inspection that has lapsed is known better by the estimate of the one that followed it. Were it taken again, the
+    same file would change the car with each run; and it keeps no later row from saying until when the present one is.
+    """
     service_on = values.get("last_service_on")
     if service_on and car.last_service_on and service_on < car.last_service_on:
         values.pop("last_service_km", None)
@@ -368,9 +386,14 @@ def _keep_what_is_newer(car: Vehicle, values: dict[str, Any], *, is_seen: bool) 
         known = getattr(car, name)
         if name in values and known and values[name] <= known:
             del values[name]
-    valid_until = values.get("inspection_valid_until")
-    is_estimate = car.inspection_source in ("", InspectionSource.ESTIMATE)
-    if valid_until and not is_estimate and (is_seen or valid_until <= (car.inspection_valid_until or valid_until)):
+    valid_until, known = values.get("inspection_valid_until"), car.inspection_valid_until
+    if valid_until is None or known is None:
+        return
+    if car.inspection_source in ("", InspectionSource.ESTIMATE):
+        is_known_better = has_lapsed(valid_until, on=on)
+    else:
+        is_known_better = valid_until <= known or (is_seen and not has_lapsed(known, on=on))
+    if is_known_better:
         del values["inspection_valid_until"], values["inspection_source"]
 
 

@@ -53,6 +53,21 @@ def test_a_run_of_the_store_alone_counts_for_it():
     assert job_alarm(BINZHOU, [run(store="BZ01")], now=at("09:00")) is None
 
 
+def test_a_run_made_ahead_is_no_night():
+    missing = JobAlarm(AlarmKind.MISSING, BINZHOU, TODAY)
+    ahead = [run(TODAY + timedelta(days=days), started=at("10:00", YESTERDAY)) for days in (0, 30)]
+    assert [job_alarm(BINZHOU, [each], now=at("06:00")) for each in ahead] == [missing, missing]
+    # Neither does it spoil the nights that come all the same.
+    assert job_alarm(BINZHOU, [*ahead, run(TODAY)], now=at("06:00")) is None
+
+
+def test_a_run_for_a_day_to_come_that_began_in_the_due_night_brought_todays_plan_as_well():
+    ahead = TODAY + timedelta(days=30)
+    assert job_alarm(BINZHOU, [run(ahead, started=at("00:00"))], now=at("06:00")) is None
+    just_before = run(ahead, started=at("23:59:59", YESTERDAY))
+    assert job_alarm(BINZHOU, [just_before], now=at("06:00")) == JobAlarm(AlarmKind.MISSING, BINZHOU, TODAY)
+
+
 def test_a_run_of_another_store_does_not_count():
     assert job_alarm(BINZHOU, [run(store="UR01")], now=at("09:00")) == JobAlarm(AlarmKind.MISSING, BINZHOU, TODAY)
 
@@ -88,7 +103,9 @@ def test_six_is_six_where_the_store_is():
 def test_the_business_date_is_that_of_the_stores_own_day():
     # 21 Nov 06:30 in Shanghai is still 20 Nov 14:30 in Los Angeles.
     assert business_date_due(at("06:30"), LOS_ANGELES.time_zone) == YESTERDAY
-    assert job_alarm(LOS_ANGELES, [run(YESTERDAY)], now=at("06:30")) is None
+    # Its night, at 02:00 there.
+    night = run(YESTERDAY, started=at("18:00", YESTERDAY))
+    assert job_alarm(LOS_ANGELES, [night], now=at("06:30")) is None
 
 
 def test_the_clock_may_come_in_any_time_zone():

@@ -249,6 +249,12 @@ def test_at_six_a_missing_plan_is_an_alarm_on_every_page_of_a_manager(as_user, m
     assert "The care plan of 2026-11-21 Sat was not there by 06:00" in response.content.decode()
 
 
+def test_a_plan_made_thirty_days_ahead_silences_no_alarm(as_user, manager, at_six):
+    JobRunFactory(business_date=TODAY + timedelta(days=30), started_at=AT_SIX - timedelta(days=1))
+    [alarm] = alarms(as_user(manager).get(LIST))
+    assert (alarm.kind, alarm.business_date) == ("missing", TODAY)
+
+
 @pytest.mark.parametrize("person", ["consultant", "adviser", "care_specialist"])
 def test_staff_are_not_alarmed(request, as_user, at_six, person):
     response = as_user(request.getfixturevalue(person)).get(reverse("followups:rule_list"))

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import openpyxl
@@ -22,6 +22,7 @@ from followups.models import CareRule, TouchPoint
 from service.importing.customers import ImportIsRunning, import_customers
 from tests.factories import NOW, TODAY, CustomerFactory, MembershipFactory, NextStepFactory, VehicleFactory, vin
 from tests.shared_data import shared_data
+from vehicles.actions import refresh_vehicle_facts
 from vehicles.choices import InspectionSource, OdometerFlag, ServiceKind, VehicleStatus
 from vehicles.models import CarModel, InsurancePolicy, OdometerReading, Ownership, Vehicle
 
@@ -296,6 +297,60 @@ def test_a_channel_that_a_file_refuses_is_a_withdrawal_in_the_ledger(run, store)
     assert Consent.objects.count() == 6
 
 
+def consent_to_sms(customer, *, at):
+    for purpose in (ConsentPurpose.MARKETING, ConsentPurpose.SERVICE):
+        record_consent(
+            customer=customer,
+            purpose=purpose,
+            channel=Channel.SMS,
+            is_given=True,
+            at=datetime.fromisoformat(f"{at}+08:00"),
+            by=None,
+        )
+
+
+def test_a_refusal_in_a_file_beats_the_consent_of_earlier_that_day_and_the_same_file_again_adds_nothing(
+    run, store, time_machine
+):
+    customer = CustomerFactory(store=store, name="王", mobile="13812345678")
+    consent_to_sms(customer, at="2026-11-21T15:00:00")
+    rows = [["王", "13812345678", "短信"]]
+    time_machine.move_to("2026-11-21T16:00:00+08:00", tick=False)
+    assert counts(run(rows, headers=WISH_HEADERS)[0]) == (1, 0, 1, 0, 0, 0, 0)
+    customer.refresh_from_db()
+    assert customer.refused_channels == ["sms"]
+    time_machine.move_to("2026-11-21T17:00:00+08:00", tick=False)
+    assert counts(run(rows, headers=WISH_HEADERS)[0]) == (1, 0, 0, 0, 0, 1, 0)
+    assert Consent.objects.filter(is_given=False).count() == 2
+
+
+def test_a_consent_given_after_the_import_of_that_morning_stands(run, store, time_machine):
+    customer = CustomerFactory(store=store, name="王", mobile="13812345678")
+    time_machine.move_to("2026-11-21T09:00:00+08:00", tick=False)
+    run([["王", "13812345678", "短信"]], headers=WISH_HEADERS)
+    customer.refresh_from_db()
+    assert customer.refused_channels == ["sms"]
+    consent_to_sms(customer, at="2026-11-21T11:00:00")
+    assert customer.refused_channels == []
+
+
+def test_a_refusal_as_of_another_day_is_of_its_noon_and_is_written_once(run, store, time_machine):
+    customer = CustomerFactory(store=store, name="王", mobile="13812345678")
+    consent_to_sms(customer, at="2026-11-21T15:00:00")
+    # Still Saturday in UTC, Sunday in the store: the day of the store counts.
+    time_machine.move_to("2026-11-22T01:00:00+08:00", tick=False)
+    rows = [["王", "13812345678", "短信"]]
+    expected = [(1, 0, 1, 0, 0, 0, 0), (1, 0, 0, 0, 0, 1, 0)]
+    assert [counts(run(rows, headers=WISH_HEADERS)[0]) for _again in expected] == expected
+    customer.refresh_from_db()
+    assert customer.refused_channels == []
+    noon = datetime.fromisoformat("2026-11-21T12:00:00+08:00")
+    assert set(Consent.objects.filter(is_given=False).values_list("purpose", "at")) == {
+        ("marketing", noon),
+        ("service", noon),
+    }
+
+
 def test_a_mobile_that_another_customer_has_is_a_warning_once(store, tmp_path):
     wife = CustomerFactory(store=store, name="李", mobile="13812345678")
     path = write_csv(
@@ -337,6 +392,40 @@ def test_a_known_later_service_and_a_confirmed_inspection_are_not_turned_back(ru
     assert (car.last_service_on, car.last_service_km) == (date(2026, 8, 1), 30000)
     assert (car.inspection_valid_until, car.inspection_source) == (date(2028, 1, 31), InspectionSource.LICENCE)
     assert car.owner.last_visit_on == date(2026, 8, 1)
+
+
+INSPECTION_HEADERS = ["姓名", "手机", "VIN", "交车日期", "检验有效期止"]
+
+
+@pytest.mark.parametrize("delivery", ["2024-05-10", ""])
+def test_an_inspection_that_lapsed_before_the_import_counts_on_to_the_next_one_once(run, delivery):
+    rows = [["王", "13812345678", vin(1), delivery, "2026-05-31"]]
+    run(rows, headers=INSPECTION_HEADERS)
+    expected = [(date(2028, 5, 31), InspectionSource.ESTIMATE)]
+    cars = Vehicle.objects.values_list("inspection_valid_until", "inspection_source")
+    assert list(cars) == expected
+    assert counts(run(rows, headers=INSPECTION_HEADERS)[0]) == (1, 0, 0, 0, 0, 1, 0)
+    assert list(cars) == expected
+
+
+@pytest.mark.parametrize("delivery", ["2025-01-10", ""])
+def test_a_file_that_has_grown_old_does_not_bring_a_lapsed_inspection_back(run, delivery):
+    rows = [["王", "13812345678", vin(1), delivery, "2027-01-31"]]
+    run(rows, headers=INSPECTION_HEADERS)
+    for later in (date(2027, 3, 3), date(2027, 3, 4)):
+        refresh_vehicle_facts(Vehicle.objects.values_list("pk", flat=True), on=later)
+        assert counts(run(rows, headers=INSPECTION_HEADERS, on=later)[0]) == (1, 0, 0, 0, 0, 1, 0)
+        car = Vehicle.objects.get()
+        assert (car.inspection_valid_until, car.inspection_source) == (date(2029, 1, 31), InspectionSource.ESTIMATE)
+        assert car.inspection_since == date(2027, 3, 3)
+
+
+def test_a_row_with_a_lapsed_inspection_keeps_no_later_row_from_saying_the_present_one(run):
+    rows = [["王", "13812345678", vin(1), "2024-05-10", day] for day in ("2026-05-31", "2028-04-30")]
+    run(rows, headers=INSPECTION_HEADERS)
+    assert counts(run(rows, headers=INSPECTION_HEADERS)[0]) == (2, 0, 0, 0, 0, 2, 0)
+    car = Vehicle.objects.get()
+    assert (car.inspection_valid_until, car.inspection_source) == (date(2028, 4, 30), InspectionSource.LICENCE)
 
 
 def test_everything_that_a_workbook_can_say_is_taken(run, tmp_path, store):
@@ -594,6 +683,45 @@ def test_the_unit_can_be_overruled(read_log, tmp_path, car):
     path = log_file(tmp_path, "日期,里程\n2026-01-01,100\n")
     assert read_log(path, unit="mi")["unit"] == "mi"
     assert car.readings.get().km == 161
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "km", "unit"),
+    [
+        ("odometer", '"31,000 mi"', 49890, "mi"),
+        ("odometer", "31000 miles", 49890, "mi"),
+        ("里程", "31000英里", 49890, "mi"),
+        ("odometer (miles)", "50000公里", 50000, "km"),
+        ("odometer (miles)", "50000 KM", 50000, "km"),
+        ("odometer (miles)", "31000", 49890, "mi"),
+        ("odometer", "50000", 50000, "km"),
+    ],
+)
+def test_a_unit_behind_the_number_beats_that_of_the_column(read_log, tmp_path, car, header, cell, km, unit):
+    assert read_log(log_file(tmp_path, f"date,{header}\n2026-01-01,{cell}\n"))["unit"] == unit
+    assert car.readings.get().km == km
+
+
+def test_each_number_of_a_mixed_log_is_in_its_own_unit_and_a_bare_one_in_that_of_the_log(read_log, tmp_path, car):
+    text = "date,odometer,unit\n2026-01-01,1000 km,mi\n2026-02-01,1000 mi,km\n2026-03-01,2000,mi\n2026-04-01,2500,\n"
+    assert read_log(log_file(tmp_path, text))["unit"] == "mi"
+    assert list(car.readings.values_list("km", flat=True)) == [1000, 1609, 3219, 4023]
+
+
+def test_a_bare_number_beside_one_in_miles_is_in_kilometres_where_the_column_says_nothing(read_log, tmp_path, car):
+    assert read_log(log_file(tmp_path, "date,odometer\n2026-01-01,1000 mi\n2026-02-01,2000\n"))["unit"] == "km"
+    assert list(car.readings.values_list("km", flat=True)) == [1609, 2000]
+
+
+def test_the_unit_that_is_asked_for_beats_that_behind_the_number(read_log, tmp_path, car):
+    read_log(log_file(tmp_path, "date,odometer\n2026-01-01,1000 mi\n"), unit="km")
+    assert car.readings.get().km == 1000
+
+
+@pytest.mark.parametrize("cell", ["mi", "9e999999 mi", "2000000 mi", "-1 mi"])
+def test_a_unit_saves_no_number_that_is_none(read_log, tmp_path, car, cell):
+    summary = read_log(log_file(tmp_path, f"date,odometer\n2026-01-01,{cell}\n"))
+    assert (summary["added"], summary["errors"]) == (0, 1)
 
 
 def test_the_order_of_day_and_month_is_found_or_asked_for(read_log, tmp_path, car):

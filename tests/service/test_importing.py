@@ -134,6 +134,8 @@ def test_a_number_whose_digits_are_lost_is_refused(cell):
         ("１２３４５ km", 12345),
         ("1.2万公里", 12000),
         (12345.6, 12345),
+        ("31,000 mi", 49890),
+        ("31000英里", 49890),
         ("0", 0),
         ("", None),
         (None, None),
@@ -143,7 +145,7 @@ def test_a_mileage_is_read(cell, number):
     assert whole_number_of(cell, largest=3_000_000) == number
 
 
-@pytest.mark.parametrize("cell", ["-5", "abc", "9999999", "NaN", "1e99"])
+@pytest.mark.parametrize("cell", ["-5", "abc", "9999999", "NaN", "1e99", "2000000 mi", "9e999999 mi"])
 def test_what_is_no_mileage_says_so(cell):
     with pytest.raises(UnreadableCell):
         whole_number_of(cell, largest=3_000_000)

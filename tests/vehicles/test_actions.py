@@ -189,13 +189,16 @@ def test_a_flag_that_somebody_spoilt_heals(car, adviser):
     assert OdometerReading.objects.get().flag == OdometerFlag.OK
 
 
-def test_a_confirmed_inspection_beats_the_estimate_for_good(car, adviser):
+def test_a_confirmed_inspection_beats_the_estimate_until_it_has_lapsed(car, adviser):
     confirm_inspection(
         vehicle=car, valid_until=date(2027, 5, 31), source=InspectionSource.LICENCE, on=TODAY, by=adviser
     )
-    refresh_vehicle_facts([car.pk], on=date(2027, 12, 1))
+    refresh_vehicle_facts([car.pk], on=date(2027, 6, 30))
     car.refresh_from_db()
     assert (car.inspection_valid_until, car.inspection_source) == (date(2027, 5, 31), InspectionSource.LICENCE)
+    refresh_vehicle_facts([car.pk], on=date(2027, 12, 1))
+    car.refresh_from_db()
+    assert (car.inspection_valid_until, car.inspection_source) == (date(2028, 1, 31), InspectionSource.ESTIMATE)
 
 
 def test_an_estimate_moves_on_when_its_day_has_passed(car):

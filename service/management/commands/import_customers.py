@@ -52,6 +52,7 @@ class Command(BaseCommand):
             person = User.objects.filter(username=options["by"]).first() if options["by"] else None
             if options["by"] and person is None:
                 raise CommandError(_("There is no user %(user)s.") % {"user": options["by"]}, returncode=2)
+            now = timezone.now()
             warned = 0
 
             def warn(line: int, text: str) -> None:
@@ -64,8 +65,9 @@ class Command(BaseCommand):
                 result = import_customers(
                     path=Path(file),
                     store=place,
-                    on=options["on"] or timezone.localdate(timezone=ZoneInfo(place.time_zone)),
+                    on=options["on"] or timezone.localdate(now, timezone=ZoneInfo(place.time_zone)),
                     by=person,
+                    now=now,
                     dry_run=options["dry_run"],
                     errors_path=Path(options["errors"]) if options["errors"] else None,
                     warn=warn,
