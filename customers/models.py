@@ -5,7 +5,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Greatest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -51,9 +51,10 @@ def _staff_key(label: "StrOrPromise", related_name: str) -> models.ForeignKey:
 class Customer(ChangeStamped):
     """A person or organisation that the store looks after (domain §1.1).
 
-    ``birthday_since``, ``tier_since`` and ``last_delivery_since`` say since when the store has known: a contact whose
-    window ended before could not be promised. The dates ``last_…_on`` are facts kept by actions; the planner reads them
-    because a night over a million customers cannot read their histories.
+    ``salutation_since``, ``birthday_since``, ``tier_since`` and ``last_delivery_since`` say since when the store has
+    known: a contact whose window ended before could not be promised. The dates ``last_…_on`` are facts kept by actions;
+    the planner reads them because a night over a million customers cannot read their histories. ``silent_since_on`` is
+    the later of last visit and last delivery: who drives a new car home has not been silent.
     """
 
     store = models.ForeignKey(Store, verbose_name=_("store"), on_delete=models.PROTECT, related_name="customers")
@@ -70,6 +71,9 @@ class Customer(ChangeStamped):
     name_initials = models.CharField(max_length=60, blank=True, editable=False)
     name_grams = ArrayField(models.CharField(max_length=2), default=list, blank=True, editable=False)
     salutation = models.CharField(_("salutation"), max_length=2, choices=Salutation, blank=True)
+    salutation_since = models.DateField(
+        _("salutation known since"), null=True, blank=True, editable=False, help_text=_("Empty: since the customer is.")
+    )
     mobile = models.CharField(_("mobile"), max_length=30, blank=True)
     is_mobile_wrong = models.BooleanField(_("mobile is wrong"), default=False)
     other_phone = models.CharField(_("other phone"), max_length=30, blank=True)
@@ -159,7 +163,7 @@ class Customer(ChangeStamped):
     )
     silent_since_on = models.GeneratedField(
         verbose_name=_("silent since"),
-        expression=Coalesce("last_visit_on", "last_delivery_on"),
+        expression=Greatest("last_visit_on", "last_delivery_on"),
         output_field=models.DateField(null=True),
         db_persist=True,
     )

@@ -58,7 +58,7 @@ WORDS = {
         _("Last effective contact"), "touch", numbers={"owner_for_months": _("Owner for at least, months")}
     ),
     "silence": TriggerWords(
-        _("Last visit"),
+        _("Last visit or delivery"),
         "touch",
         numbers={"after_first_service_days": _("Not before the first service is overdue, days")},
     ),
@@ -73,7 +73,7 @@ WORDS = {
     ),
     "birthday": TriggerWords(_("Birthday"), "days", has_offsets=False),
     "festival": TriggerWords(_("Festival"), "days", has_offsets=False),
-    "personal_event": TriggerWords(_("Personal event"), "days", is_known_beforehand=True),
+    "personal_event": TriggerWords(_("Personal event"), "days", has_offsets=False),
     "season": TriggerWords(_("Day of the year"), "days", has_offsets=False),
     "policy_end": TriggerWords(_("End of the insurance"), "papers", is_known_beforehand=True),
     "inspection_end": TriggerWords(_("End of the inspection"), "papers", is_known_beforehand=True),

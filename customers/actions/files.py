@@ -57,8 +57,14 @@ def fill_search_columns(customer: Customer) -> None:
 
 
 SEARCH_COLUMNS = ("name_pinyin", "name_initials", "name_grams", "id_number_hash")
-# Kept by other actions, or by the database.
 BIRTHDAY_FIELDS = frozenset({"birthday_calendar", "birthday_month", "birthday_day", "is_birthday_leap_month"})
+# Which day is noted when which of the facts changes that contacts are planned from (ADR 0006).
+_KNOWN_SINCE = {
+    "salutation_since": frozenset({"salutation"}),
+    "birthday_since": BIRTHDAY_FIELDS,
+    "tier_since": frozenset({"tier"}),
+}
+# Kept by other actions, or by the database.
 _NOT_BY_UPDATE = frozenset(
     {"id", "number", "store", "created_at", "changed_at", "do_not_contact", "do_not_contact_on", "refused_channels"}
     | {"last_effective_contact_on", "last_proactive_contact_on", "last_visit_on", "last_delivery_on"}
@@ -113,8 +119,8 @@ def update_customer(
 ) -> list[str]:
     """Change fields of a customer and return the names of those that really changed.
 
-    ``on`` is the day of the change; a birthday or a tier is known since then. Compared is with what is stored now, not
-    with the instance: it is brought up to date, and what somebody else changed in other fields stays.
+    ``on`` is the day of the change; a salutation, a birthday or a tier is known since then. Compared is with what is
+    stored now, not with the instance: it is brought up to date, and what somebody else changed in other fields stays.
     A new mobile is taken to be right until somebody says otherwise; ``signals.mobile_corrected`` tells of it. What its
     person asked for in another file holds here too, and the other way round (ADR 0015). Raises ``TypeError`` for a
     field that has an action of its own (do-not-contact, consents) or is computed.
@@ -134,12 +140,11 @@ def update_customer(
     if "name" in changed or "id_number" in changed:
         fill_search_columns(customer)
         changed += SEARCH_COLUMNS
-    if on is not None and BIRTHDAY_FIELDS & set(changed):
-        customer.birthday_since = on
-        changed.append("birthday_since")
-    if on is not None and "tier" in changed:
-        customer.tier_since = on
-        changed.append("tier_since")
+    if on is not None:
+        told = [since for since, facts in _KNOWN_SINCE.items() if facts & set(changed)]
+        for since in told:
+            setattr(customer, since, on)
+        changed += told
     with acting(by):
         customer.save(update_fields=changed)
         if {"mobile", "is_mobile_wrong"} & set(changed) and customer.mobile and not customer.is_mobile_wrong:

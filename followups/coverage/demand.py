@@ -23,7 +23,7 @@ from followups.models import ContactLog
 from service.choices import JobType, SuggestionStatus
 from service.models import SuggestedWork, WorkOrder
 from vehicles.choices import ServiceKind, Use, VehicleStatus
-from vehicles.models import InsurancePolicy, Vehicle
+from vehicles.models import InsurancePolicy, Ownership, Vehicle
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -46,16 +46,22 @@ class Anchor:
     """A date that promises count from, in a series where a later one takes its place.
 
     ``day`` is when it happened in the store's calendar: the planner of the next night counts from it. ``earliest`` and
-    ``latest`` bound the moment at which the database knew of it; windows that ended before ``floor`` count from nothing
-    that was known then.
+    ``latest`` bound the moment at which the database knew of it; before the day ``floor`` it was not known, or
+    something else counted, so windows that ended by then do not count from it.
     """
 
     on: date
     day: date
     earliest: datetime
     latest: datetime
-    is_visit: bool = False
     floor: date = date.min
+
+
+class Standing(NamedTuple):
+    """Since which day a promise holds to somebody, and since which moment the database has known what it needs."""
+
+    care_from: date
+    known_at: datetime
 
 
 class AnchorLine:
@@ -76,12 +82,23 @@ class AnchorLine:
             yield from pairwise([*self._anchors, None])
 
     @staticmethod
-    def rules(anchor: Anchor, successor: Anchor | None, promise: Promise, nights: Nights, known_at: datetime) -> bool:
-        """Tell whether the planner counted from this anchor when it planned the promise."""
+    def rules(
+        anchor: Anchor,
+        successor: Anchor | None,
+        promise: Promise,
+        nights: Nights,
+        *,
+        holds_from: date,
+        known_at: datetime,
+    ) -> bool:
+        """Tell whether the planner counted from this anchor when it planned a promise that holds from a day on.
+
+        What was over by then, because another anchor had come, was not promised: nobody knew of it, or something else
+        counted that is not on file any more (a car that has been sold since).
+        """
         if successor is None:
             return True
-        night = promise.opens_on if anchor.day == date.min else max(promise.opens_on, anchor.day + timedelta(days=1))
-        if successor.day < night:
+        if successor.day < promise.opens_on or successor.day <= max(holds_from, anchor.day):
             return False
         run = nights.first_run(promise.opens_on, known_at=known_at)
         return run is not None and successor.earliest >= run
@@ -264,9 +281,14 @@ class Demand:
                     )
 
     def _from_suggestions(self, trigger: str) -> Iterator[Demanded]:
-        """Work that was suggested and not done: so long after the suggestion, and before the next service."""
+        """Work that was suggested and not done: so long after the suggestion, and before the next service.
+
+        To whom it was suggested, while they still own the car: the next owner has not heard of it.
+        """
         open_ones = SuggestedWork.objects.filter(
-            status=SuggestionStatus.OPEN, work_order__vehicle__in=self._cars().order_by()
+            status=SuggestionStatus.OPEN,
+            work_order__customer=F("work_order__vehicle__owner"),
+            work_order__vehicle__in=self._cars().order_by(),
         )
         yield from self._from_facts_of_cars(trigger, open_ones, "suggested_on", to_car="work_order__")
         facts = (*self.CAR, "next_service_on", "next_service_from_on", "forecast_since")
@@ -332,27 +354,41 @@ class Demand:
         return list(lunar_yearly(month, day, first, last, in_leap_month=in_leap_month))
 
     def _from_festivals(self, trigger: str) -> Iterator[Demanded]:
-        remembered: dict[tuple[int, bool], list[date]] = {}
-        for *person, salutation in stream(self._customers(), *self.PERSON, "salutation"):
-            is_woman = salutation == Salutation.MS
-            for rule in self._rules(person[1], trigger):
-                if (rule.pk, is_woman) not in remembered:
-                    codes = [code for code in rule.params.get("festivals", []) if code != "women" or is_woman]
-                    remembered[rule.pk, is_woman] = self._on_festivals(codes)
-                yield from self._on_days(rule, person, remembered[rule.pk, is_woman])
+        """Everybody, on the festivals of the rule; women's day for those who are known to be women, since then."""
+        remembered: dict[int, tuple[list[date], list[date]]] = {}
+        for *person, salutation, known_since in stream(
+            self._customers(), *self.PERSON, "salutation", "salutation_since"
+        ):
+            customer, store, entered_on, made_at = person
+            for rule in self._rules(store, trigger):
+                if rule.pk not in remembered:
+                    codes = rule.params.get("festivals", [])
+                    remembered[rule.pk] = (
+                        self._on_festivals([code for code in codes if code != "women"]),
+                        self._on_festivals([code for code in codes if code == "women"]),
+                    )
+                for_all, for_women = remembered[rule.pk]
+                yield from self._on_days(rule, person, for_all)
+                if salutation == Salutation.MS:
+                    woman = (customer, store, max(entered_on, known_since or date.min), made_at)
+                    yield from self._on_days(rule, woman, for_women)
 
     def _on_festivals(self, codes: list[str]) -> list[date]:
         return sorted({day for code in codes for day in festival_days(code, self.period.first, self.period.last)})
 
     def _from_seasons(self, trigger: str) -> Iterator[Demanded]:
-        """Customers with a car in care, on fixed days of the year."""
+        """Customers with a car in care, since they have had one, on fixed days of the year."""
         remembered: dict[int, list[date]] = {}
-        cars = Vehicle.objects.filter(owner=OuterRef("pk"), status=VehicleStatus.IN_USE)
-        for person in stream(self._customers().filter(Exists(cars)), *self.PERSON):
-            for rule in self._rules(person[1], trigger):
+        garage = self._garage()
+        for customer, store, entered_on, made_at in stream(self._customers(), *self.PERSON):
+            cars = garage.of(customer)
+            if not cars:
+                continue
+            driver = self._driver(cars, entered_on, made_at)
+            for rule in self._rules(store, trigger):
                 if rule.pk not in remembered:
                     remembered[rule.pk] = self._on_season_days(rule.params.get("days", []))
-                yield from self._on_days(rule, person, remembered[rule.pk])
+                yield from self._on_days(rule, (customer, store, *driver), remembered[rule.pk])
 
     def _on_season_days(self, texts: list[str]) -> list[date]:
         days: set[date] = set()
@@ -382,27 +418,27 @@ class Demand:
     def _along(
         self,
         trigger: str,
-        row: tuple[int, int, date, datetime],
+        customer: int,
+        store: int,
         line: AnchorLine,
-        holds: Callable[[RuleInForce, Anchor, Promise], bool] = lambda *_: True,
+        standing: Callable[[RuleInForce, Promise], Standing | None],
     ) -> Iterator[Demanded]:
-        """Promises that count from the anchor which ruled when they were planned."""
-        customer, store, entered_on, made_at = row
+        """Promises that count from the anchor which ruled when they were planned.
+
+        ``standing`` says since when one of them holds, and None for one that does not.
+        """
         nights = self.nights[store]
         for anchor, successor in line:
-            known_at = max(made_at, anchor.latest)
             for rule in self._rules(store, trigger):
                 for promise in rule.promises(anchor.on):
-                    if AnchorLine.rules(anchor, successor, promise, nights, known_at) and holds(rule, anchor, promise):
+                    holds = standing(rule, promise)
+                    if holds is None:
+                        continue
+                    care_from = max(holds.care_from, anchor.floor)
+                    known_at = max(holds.known_at, anchor.latest)
+                    if AnchorLine.rules(anchor, successor, promise, nights, holds_from=care_from, known_at=known_at):
                         yield from self._demand(
-                            rule,
-                            store,
-                            customer,
-                            0,
-                            anchor.on,
-                            promise,
-                            care_from=max(entered_on, anchor.floor),
-                            known_at=known_at,
+                            rule, store, customer, 0, anchor.on, promise, care_from=care_from, known_at=known_at
                         )
 
     def _contacts(self) -> History:
@@ -413,21 +449,31 @@ class Demand:
         return History(stream(contacts.order_by("customer_id", "at", "pk"), "customer_id", "on", "at"))
 
     def _visits(self) -> History:
-        """Orders handed over: customer, day, last change, day of arrival, when made."""
+        """Orders handed over: customer, day, last change, day of arrival, when made, hand-over known since."""
         orders = WorkOrder.objects.filter(
             handed_over_on__isnull=False, customer__status=CustomerStatus.ACTIVE, customer__store__in=self.stores
         ).exclude(job_type=JobType.INTERNAL)
         ordered = orders.order_by("customer_id", "handed_over_on", "pk")
-        return History(stream(ordered, "customer_id", "handed_over_on", "changed_at", "arrived_on", "created_at"))
+        facts = ("handed_over_on", "changed_at", "arrived_on", "created_at", "known_since")
+        return History(stream(ordered, "customer_id", *facts))
 
     @staticmethod
-    def _visit_anchor(nights: Nights, on: date, changed_at: datetime, arrived_on: date, made_at: datetime) -> Anchor:
+    def _visit_anchor(
+        nights: Nights, on: date, changed_at: datetime, arrived_on: date, made_at: datetime, known_since: date | None
+    ) -> Anchor:
         # An order entered before the car arrived is one of a simulated time: it was known from the beginning.
         known_from = made_at if made_at < nights.midnight(arrived_on) else nights.midnight(on)
-        return Anchor(on, on, known_from, changed_at, is_visit=True)
+        return Anchor(on, on, known_from, changed_at, floor=known_since or date.min)
+
+    def _ended_ownerships(self) -> History:
+        """Cars that customers no longer have: customer, day."""
+        ended = Ownership.objects.filter(
+            ended_on__isnull=False, customer__status=CustomerStatus.ACTIVE, customer__store__in=self.stores
+        )
+        return History(stream(ended.order_by("customer_id", "pk"), "customer_id", "ended_on"))
 
     def _garage(self) -> History:
-        """Cars in care: owner, delivery, care promised from, made at, next service and its kind."""
+        """Cars in care: owner, delivery, care promised from, made at, next service, its kind, and known since when."""
         return History(
             stream(
                 self._cars().order_by("owner_id", "pk"),
@@ -437,8 +483,15 @@ class Demand:
                 "created_at",
                 "next_service_on",
                 "next_service_kind",
+                "forecast_since",
             )
         )
+
+    @staticmethod
+    def _driver(cars: list[tuple[Any, ...]], entered_on: date, made_at: datetime) -> Standing:
+        """Since when somebody with these cars has had one, as far as the store has known."""
+        care_from, car_made_at = min((car[2], car[3]) for car in cars)
+        return Standing(max(entered_on, care_from), max(made_at, car_made_at))
 
     def _contact_anchors(
         self, nights: Nights, rows: list[tuple[Any, ...]], column: date | None, made_at: datetime
@@ -468,6 +521,15 @@ class Demand:
         return anchors
 
     @staticmethod
+    def _latest(anchors: list[Anchor]) -> AnchorLine:
+        """A line in which the latest date rules: one that is told after a later one has nothing to say."""
+        line: list[Anchor] = []
+        for anchor in sorted(anchors, key=lambda anchor: (anchor.day, anchor.on, anchor.earliest)):
+            if not line or anchor.on > line[-1].on:
+                line.append(anchor)
+        return AnchorLine(line)
+
+    @staticmethod
     def _taking_over(before: list[Anchor], after: list[Anchor]) -> AnchorLine:
         """A line in which anchors of the second kind, once there is one, leave no room for the first kind."""
         if after:
@@ -493,53 +555,74 @@ class Demand:
         ):
             customer, store, entered_on, made_at = row
             before = [
-                Anchor(entered_on, date.min, LONG_AGO, made_at),
+                # Also the last resort of somebody whose cars have gone, and who was counted from their delivery before.
+                Anchor(entered_on, date.min, LONG_AGO, made_at, floor=delivery_since or date.min),
                 *self._delivery_anchors(garage.of(customer), delivered_on, delivery_since, made_at, changed_at),
             ]
             after = self._contact_anchors(self.nights[store], contacts.of(customer), contacted_on, made_at)
-            yield from self._along(
-                trigger,
-                (customer, store, max(entered_on, tier_since or date.min), made_at),
-                self._taking_over(before, after),
-                lambda rule, *_, tier=tier: rule.params.get("tier") == tier,
-            )
+            of_tier = Standing(max(entered_on, tier_since or date.min), made_at)
+
+            def standing(rule: RuleInForce, _: Promise, tier: str = tier, since: Standing = of_tier) -> Standing | None:
+                return since if rule.params.get("tier") == tier else None
+
+            yield from self._along(trigger, customer, store, self._taking_over(before, after), standing)
 
     def _from_contacts(self, trigger: str) -> Iterator[Demanded]:
         """Owners of some time, so long after the last effective contact."""
         contacts, garage = self._contacts(), self._garage()
         columns = ("pk", "store", "entered_on", "created_at", "last_effective_contact_on")
-        for *row, contacted_on in stream(self._customers(), *columns):
-            customer, store, _, made_at = row
-            deliveries = [car[1] for car in garage.of(customer) if car[1] is not None]
+        for customer, store, entered_on, made_at, contacted_on in stream(self._customers(), *columns):
+            delivered = [car for car in garage.of(customer) if car[1] is not None]
             anchors = self._contact_anchors(self.nights[store], contacts.of(customer), contacted_on, made_at)
-            if not deliveries:
+            if not delivered:
                 continue
-            first_on = min(deliveries)
+            owner = Standing(entered_on, made_at)
 
-            def has_owned_long(rule: RuleInForce, _: Anchor, promise: Promise, since: date = first_on) -> bool:
-                return months_after(since, rule.params.get("owner_for_months", 0)) <= promise.nominal_on
+            def standing(
+                rule: RuleInForce,
+                promise: Promise,
+                cars: list[tuple[Any, ...]] = delivered,
+                owner: Standing = owner,
+            ) -> Standing | None:
+                owner_from, car = self._owner_by(cars, rule.params.get("owner_for_months", 0))
+                return self._driver([car], *owner) if owner_from <= promise.nominal_on else None
 
-            yield from self._along(trigger, tuple(row), AnchorLine(anchors), has_owned_long)
+            yield from self._along(trigger, customer, store, AnchorLine(anchors), standing)
+
+    @staticmethod
+    def _owner_by(cars: list[tuple[Any, ...]], months: int) -> tuple[date, tuple[Any, ...]]:
+        """Since when somebody has owned a car for so long, and by which: the one that came to this first, as known."""
+        full = [(months_after(car[1], months), car) for car in cars]
+        return min(full, key=lambda each: (max(each[0], each[1][2]), each[1][2], each[0]))
 
     def _from_silence(self, trigger: str) -> Iterator[Demanded]:
-        """Owners, so long after the last visit; who never came, not before the first service is long overdue."""
-        visits, garage = self._visits(), self._garage()
+        """Owners, so long after the last visit or the last delivery; not before a first service is long overdue."""
+        visits, garage, gone = self._visits(), self._garage(), self._ended_ownerships()
         columns = ("pk", "store", "entered_on", "created_at")
         facts = ("last_visit_on", "last_delivery_on", "last_delivery_since", "changed_at")
         for *row, visited_on, delivered_on, delivery_since, changed_at in stream(self._customers(), *columns, *facts):
-            customer, store, _, made_at = row
-            cars, orders = garage.of(customer), visits.of(customer)
+            customer, store, entered_on, made_at = row
+            cars, orders, ends = garage.of(customer), visits.of(customer), gone.of(customer)
             if not cars:
                 continue
             nights = self.nights[store]
-            after = [self._visit_anchor(nights, *order[1:]) for order in orders]
+            anchors = [self._visit_anchor(nights, *order[1:]) for order in orders]
             if visited_on is not None and (not orders or visited_on > max(order[1] for order in orders)):
-                after.append(Anchor(visited_on, visited_on, nights.midnight(visited_on), made_at, is_visit=True))
+                anchors.append(Anchor(visited_on, visited_on, nights.midnight(visited_on), made_at))
+            anchors += self._delivery_anchors(cars, delivered_on, delivery_since, made_at, changed_at)
             first_due = [car[4] for car in cars if car[5] == ServiceKind.FIRST and car[4] is not None]
+            # A car or a forecast that is no more may have kept the planner from calling them silent before.
+            since = max(
+                delivery_since or date.min,
+                *(car[6] or date.min for car in cars),
+                *(ended_on for _, ended_on in ends),
+            )
+            driver = self._driver(cars, max(entered_on, since), made_at)
 
-            def holds(rule: RuleInForce, anchor: Anchor, promise: Promise, due: list[date] = first_due) -> bool:
+            def standing(
+                rule: RuleInForce, promise: Promise, due: list[date] = first_due, driver: Standing = driver
+            ) -> Standing | None:
                 grace = timedelta(days=rule.params.get("after_first_service_days", 0))
-                return anchor.is_visit or all(promise.nominal_on >= on + grace for on in due)
+                return driver if all(promise.nominal_on >= on + grace for on in due) else None
 
-            before = self._delivery_anchors(cars, delivered_on, delivery_since, made_at, changed_at)
-            yield from self._along(trigger, tuple(row), self._taking_over(before, after), holds)
+            yield from self._along(trigger, customer, store, self._latest(anchors), standing)

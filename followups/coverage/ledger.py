@@ -75,6 +75,28 @@ _CAR_CHANGED_SINCE = """
     )
 """
 
+# The same for promises to people as drivers: what makes one of them is compared, of cars that they have or had.
+_GARAGE_CHANGED_SINCE = """
+    UPDATE care_absent AS absent SET is_due = false
+    FROM followups_carerule AS rule
+    WHERE absent.is_due AND absent.vehicle_id = 0 AND rule.id = absent.rule_id
+      AND rule.trigger IN ('season', 'regular', 'silence')
+      AND (
+        EXISTS (
+            SELECT FROM {vehicle_event} AS event
+            JOIN {vehicle} AS car ON car.id = event.pgh_obj_id
+            WHERE car.owner_id = absent.customer_id AND event.pgh_created_at > absent.last_chance
+              AND ROW ({event_drivers}) IS DISTINCT FROM ROW ({car_drivers})
+        )
+        OR EXISTS (
+            SELECT FROM {vehicle_event} AS event
+            JOIN {vehicle} AS car ON car.id = event.pgh_obj_id
+            WHERE event.owner_id = absent.customer_id AND car.owner_id <> event.owner_id
+              AND event.pgh_created_at > absent.last_chance
+        )
+      )
+"""
+
 # The same for customers, whose row also changes with each contact: only what makes promises is compared. An event keeps
 # the row as it was before its change, so the first one since then tells what the planner saw.
 _CUSTOMER_CHANGED_SINCE = """
@@ -102,6 +124,8 @@ _PROMISING_FACTS = (
     "birthday_day",
     "is_birthday_leap_month",
 )
+
+_DRIVER_FACTS = ("owner_id", "status", "care_from", "delivery_on", "next_service_kind", "next_service_on")
 
 _COUNTS = """
     WITH absent AS (
@@ -215,16 +239,19 @@ def compare(period: Period, store_ids: list[int]) -> Counts:
     words = {
         "customer": Customer._meta.db_table,
         "customer_event": Customer.pgh_event_model._meta.db_table,  # type: ignore[attr-defined]  # from pghistory
+        "vehicle": Vehicle._meta.db_table,
         "vehicle_event": Vehicle.pgh_event_model._meta.db_table,  # type: ignore[attr-defined]
         "event_facts": ", ".join(f"event.{fact}" for fact in _PROMISING_FACTS),
         "customer_facts": ", ".join(f"customer.{fact}" for fact in _PROMISING_FACTS),
+        "event_drivers": ", ".join(f"event.{fact}" for fact in _DRIVER_FACTS),
+        "car_drivers": ", ".join(f"car.{fact}" for fact in _DRIVER_FACTS),
     }
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE care_demanded")
         cursor.execute(_ABSENT, _bounds(period))
         cursor.execute("ANALYZE care_absent")
         cursor.execute(_FOUND_BY_CYCLE)
-        for statement in (_CAR_CHANGED_SINCE, _CUSTOMER_CHANGED_SINCE):
+        for statement in (_CAR_CHANGED_SINCE, _GARAGE_CHANGED_SINCE, _CUSTOMER_CHANGED_SINCE):
             cursor.execute(statement.format(**words))
         cursor.execute(_COUNTS)
         every, absent, missing, closed_first_on = cursor.fetchone()

@@ -8,13 +8,13 @@ from django.db.models import (
     Case,
     DateField,
     DurationField,
-    Exists,
     ExpressionWrapper,
     F,
     IntegerField,
     Max,
     Min,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
     Value,
@@ -32,6 +32,7 @@ from followups.triggers.cars import cars_in_use
 from followups.triggers.lunar import FESTIVAL_STEPS, festival_on, nominals_of_birthdays
 from followups.triggers.rules import Nominal, birthday_key, solar_days_celebrated
 from vehicles.choices import ServiceKind
+from vehicles.models import Ownership
 
 
 class Interval(DurationField):
@@ -53,9 +54,12 @@ def delivery_known(counted_from: str) -> Case:
     return Case(When(**{counted_from: None}, then=F("last_delivery_since")), default=NO_DATE)
 
 
-def cars_of_customer() -> QuerySet:
-    """Cars in use of the customer of an outer query."""
-    return cars_in_use().filter(owner=OuterRef("pk"))
+def drivers_known_since() -> QuerySet:
+    """Owners of cars in use, one row each, with the day since which care for the first of these is promised to them.
+
+    What speaks to somebody as a driver counts from that day: the car may have come to them years after it was made.
+    """
+    return cars_in_use().values("owner_id").annotate(driver_since=Min("care_from"))
 
 
 class Birthday(Trigger):
@@ -69,7 +73,7 @@ class Birthday(Trigger):
 
 
 class PersonalEventDay(Trigger):
-    """A personal event, once or every year."""
+    """A personal event, once or every year, on its day: the rule's offsets say nothing here."""
 
     code = "personal_event"
 
@@ -77,17 +81,9 @@ class PersonalEventDay(Trigger):
         once = PersonalEvent.objects.filter(is_yearly=False)
         yearly = PersonalEvent.objects.filter(is_yearly=True)
         day = ExpressionWrapper(ExtractMonth("on") * 100 + ExtractDay("on"), output_field=IntegerField())
-        offsets = offsets_of(rule)
         return [
-            Arm(
-                self.candidates(once, F("on")),
-                partial(nominals_from_oldest, once.order_by().values(c_key=F("on")), offsets),
-            ),
-            Arm(
-                self.candidates(yearly, day, start=F("on")),
-                self.yearly_nominals,
-                "integer",
-            ),
+            Arm(self.candidates(once, F("on")), self.nominals),
+            Arm(self.candidates(yearly, day, start=F("on")), self.yearly_nominals, "integer"),
         ]
 
     @staticmethod
@@ -100,6 +96,11 @@ class PersonalEventDay(Trigger):
             known="known_since",
             start=start,
         ).distinct()
+
+    @staticmethod
+    def nominals(first: date, last: date) -> Iterator[Nominal]:
+        for nominal in days_between(first, last):
+            yield Nominal(nominal, 0, nominal, nominal)
 
     @staticmethod
     def yearly_nominals(first: date, last: date) -> Iterator[Nominal]:
@@ -124,8 +125,8 @@ class Festival(Trigger):
             )
         ]
         if "women" in festivals:
-            women = everybody.filter(salutation=Salutation.MS)
-            arms.append(Arm(customer_candidates(women, Value(0)), partial(self.nominals, ["women"]), "integer"))
+            women = customer_candidates(everybody.filter(salutation=Salutation.MS), Value(0), known="salutation_since")
+            arms.append(Arm(women, partial(self.nominals, ["women"]), "integer"))
         return arms
 
     @staticmethod
@@ -142,8 +143,8 @@ class Season(Trigger):
     code = "season"
 
     def arms(self, rule: CareRule) -> Sequence[Arm]:
-        drivers = Customer.objects.filter(Exists(cars_of_customer()))
-        return [Arm(customer_candidates(drivers, Value(0)), partial(self.nominals, rule.params["days"]), "integer")]
+        drivers = as_candidates(drivers_known_since(), customer="owner_id", key=Value(0), floor="driver_since")
+        return [Arm(drivers, partial(self.nominals, rule.params["days"]), "integer")]
 
     @staticmethod
     def nominals(days: Sequence[str], first: date, last: date) -> Iterator[Nominal]:
@@ -173,56 +174,63 @@ class TierContact(Trigger):
 
 
 class RegularFollowUp(Trigger):
-    """Customers who have owned a car for some time, counted from the last effective contact (RQ)."""
+    """Customers who have owned a car for some time, counted from the last effective contact (RQ).
+
+    Of several cars, the one counts by which they came to be such an owner first, as far as the store has known: its
+    time must be full, and care for it have been promised.
+    """
 
     code = "regular"
 
     def arms(self, rule: CareRule) -> Sequence[Arm]:
-        first_delivery = cars_of_customer().values("owner").annotate(first=Min("delivery_on")).values("first")
-        months = f"{int(rule.params['owner_for_months'])} months"
-        customers = (
-            Customer.objects.filter(last_effective_contact_on__isnull=False)
-            .annotate(owner_from=Cast(Subquery(first_delivery) + Cast(Value(months), Interval()), DateField()))
-            .filter(owner_from__isnull=False)
+        months = Value(f"{int(rule.params['owner_for_months'])} months")
+        cars = (
+            cars_in_use()
+            .filter(delivery_on__isnull=False, owner__last_effective_contact_on__isnull=False)
+            .annotate(owner_from=Cast(F("delivery_on") + Cast(months, Interval()), DateField()))
+            .order_by("owner_id", Greatest("owner_from", "care_from"), "care_from", "owner_from")
+            .distinct("owner_id")
+        )
+        candidates = as_candidates(
+            cars,
+            customer="owner_id",
+            key=F("owner__last_effective_contact_on"),
+            floor="care_from",
+            start=F("owner_from"),
         )
         anchors = Customer.objects.order_by().values(c_key=F("last_effective_contact_on"))
-        return [
-            Arm(
-                customer_candidates(customers, F("last_effective_contact_on"), start=F("owner_from")),
-                partial(nominals_from_oldest, anchors, offsets_of(rule)),
-            )
-        ]
+        return [Arm(candidates, partial(nominals_from_oldest, anchors, offsets_of(rule)))]
 
 
 class Silence(Trigger):
-    """No visit for months (DW); who never came is not called silent before the first service is long overdue."""
+    """Neither a visit nor a new car for months (DW), and not before a first service that is open is long overdue.
+
+    Whatever else keeps or kept somebody from being called silent is known since a day as well: the last delivery, the
+    forecast of a service, a car that went.
+    """
 
     code = "silence"
 
     def arms(self, rule: CareRule) -> Sequence[Arm]:
-        overdue = (
-            cars_of_customer()
-            .filter(next_service_kind=ServiceKind.FIRST)
-            .values("owner")
-            .annotate(due=Max("next_service_on"))
-            .values("due")
-        )
         patience = Value(f"{int(rule.params['after_first_service_days'])} days")
-        drivers = Customer.objects.filter(Exists(cars_of_customer()), silent_since_on__isnull=False).annotate(
-            silent_from=Case(
-                When(
-                    last_visit_on=None,
-                    then=Cast(Subquery(overdue) + Cast(patience, Interval()), DateField()),
-                ),
-                default=NO_DATE,
+        is_first = Q(next_service_kind=ServiceKind.FIRST)
+        gone = Ownership.objects.filter(customer=OuterRef("owner_id")).order_by().values("customer")
+        drivers = (
+            drivers_known_since()
+            .filter(owner__silent_since_on__isnull=False)
+            .annotate(
+                forecasts_since=Max("forecast_since"),
+                silent_from=Cast(Max("next_service_on", filter=is_first) + Cast(patience, Interval()), DateField()),
+                garage_since=Subquery(gone.annotate(last=Max("ended_on")).values("last")),
             )
+        )
+        candidates = as_candidates(
+            drivers,
+            customer="owner_id",
+            key=F("owner__silent_since_on"),
+            floor="driver_since",
+            known=Greatest("owner__last_delivery_since", "forecasts_since", "garage_since"),
+            start=F("silent_from"),
         )
         anchors = Customer.objects.order_by().values(c_key=F("silent_since_on"))
-        return [
-            Arm(
-                customer_candidates(
-                    drivers, F("silent_since_on"), start=F("silent_from"), known=delivery_known("last_visit_on")
-                ),
-                partial(nominals_from_oldest, anchors, offsets_of(rule)),
-            )
-        ]
+        return [Arm(candidates, partial(nominals_from_oldest, anchors, offsets_of(rule)))]

@@ -120,6 +120,9 @@ def _save_customers(batch: Batch, *, on: date) -> None:
     for entry in known:
         if entry.changed & set(SEARCH_COLUMNS):
             fill_search_columns(entry.instance)
+        if "salutation" in entry.changed:  # said by the file, or by the ID number that it brought
+            entry.instance.salutation_since = on
+            entry.changed.add("salutation_since")
     _update_by_fields(known)
 
 

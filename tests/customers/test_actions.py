@@ -11,7 +11,7 @@ from django.db.models.functions import Cast
 from core.fields import keyed_digest
 from customers.actions.files import allocate_customer_numbers, create_customer, save_customer_form, update_customer
 from customers.actions.wishes import CannotChangeCustomer, record_consent, set_do_not_contact
-from customers.choices import Channel, ConsentPurpose, DoNotContact
+from customers.choices import Channel, ConsentPurpose, DoNotContact, Salutation
 from customers.models import Consent, Customer
 from customers.signals import wishes_changed
 from tests.factories import NOW, TODAY, CustomerFactory
@@ -78,6 +78,31 @@ def test_a_correction_from_an_old_copy_leaves_what_others_changed_meanwhile(cust
         "calls back",
         "wxm_2026",
     )
+
+
+def test_a_salutation_is_known_since_the_day_it_was_changed(customer, adviser):
+    assert customer.salutation_since is None  # since the customer is
+    told, later = date(2026, 12, 1), date(2026, 12, 2)
+    update_customer(customer=customer, values={"salutation": Salutation.MS}, on=told, by=adviser)
+    update_customer(customer=customer, values={"salutation": Salutation.MS, "note": "x"}, on=later, by=adviser)
+    assert Customer.objects.get(pk=customer.pk).salutation_since == told
+    update_customer(customer=customer, values={"salutation": Salutation.MR}, on=later, by=adviser)
+    assert Customer.objects.get(pk=customer.pk).salutation_since == later
+
+
+@pytest.mark.parametrize(
+    ("visited_on", "delivered_on", "silent_since_on"),
+    [
+        (None, None, None),
+        (date(2026, 1, 10), None, date(2026, 1, 10)),
+        (None, date(2026, 6, 20), date(2026, 6, 20)),
+        (date(2026, 1, 10), date(2026, 6, 20), date(2026, 6, 20)),
+        (date(2026, 6, 20), date(2026, 1, 10), date(2026, 6, 20)),
+    ],
+)
+def test_silence_begins_with_the_later_of_last_visit_and_last_delivery(visited_on, delivered_on, silent_since_on):
+    customer = CustomerFactory(last_visit_on=visited_on, last_delivery_on=delivered_on)
+    assert Customer.objects.get(pk=customer.pk).silent_since_on == silent_since_on
 
 
 def test_a_new_name_is_found_at_once(customer, adviser):

@@ -735,6 +735,40 @@ def test_a_car_changed_since_the_last_night_waits_for_the_next(customer):
     assert (later.expected, later.missing, later.waiting) == (1, 1, 0)
 
 
+@pytest.mark.parametrize("comes", ["new", "from another owner", "from elsewhere"])
+def test_who_has_become_a_driver_since_the_last_night_waits_for_the_next(customer, comes):
+    type(customer).objects.update(created_at=datetime(2020, 1, 1, tzinfo=UTC))
+    today = timezone.localdate(timezone=SHANGHAI)
+    a_rule(trigger="season", params={"days": [f"{today:%m-%d}"]}, offsets=[])
+    other = CustomerFactory(store=customer.store, entered_on=LONG_BEFORE, status=CustomerStatus.DECEASED)
+    car = a_car(other if comes == "from another owner" else customer)
+    if comes == "from elsewhere":
+        type(car).objects.update(status=VehicleStatus.MOVED_AWAY)
+    run = a_run(today, timezone.now())
+    afternoon = run.started_at + timedelta(seconds=1)
+    if comes == "new":
+        type(car).objects.update(created_at=afternoon)
+    else:
+        type(car).objects.update(owner=customer, status=VehicleStatus.IN_USE)
+        latest = type(car).pgh_event_model.objects.latest("pgh_id")
+        type(latest).objects.filter(pk=latest.pk).update(pgh_created_at=afternoon)
+    coverage = check(today, today, now=timezone.now())
+    assert (coverage.expected, coverage.missing, coverage.waiting) == (0, 0, 1)
+    later = check(today, today, now=timezone.now() + timedelta(days=2))
+    assert (later.expected, later.missing, later.waiting) == (1, 1, 0)
+
+
+def test_a_reading_since_the_last_night_hides_no_missing_season_tip(customer):
+    type(customer).objects.update(created_at=datetime(2020, 1, 1, tzinfo=UTC))
+    today = timezone.localdate(timezone=SHANGHAI)
+    a_rule(trigger="season", params={"days": [f"{today:%m-%d}"]}, offsets=[])
+    car = a_car(customer)
+    run = a_run(today, timezone.now())
+    type(car).objects.update(odometer_km=20_000)
+    type(car).pgh_event_model.objects.update(pgh_created_at=run.started_at + timedelta(seconds=1))
+    assert check(today, today, now=timezone.now()).missing == 1
+
+
 def test_a_contact_since_the_last_night_hides_no_missing_birthday(customer):
     type(customer).objects.update(created_at=datetime(2020, 1, 1, tzinfo=UTC), birthday_month=1, birthday_day=1)
     birthday = timezone.localdate(timezone=SHANGHAI)

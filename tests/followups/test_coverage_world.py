@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,10 @@ import pytest
 from django.core.management import call_command
 
 from core.actions import fill_calendar
+from customers.actions.files import update_customer
 from customers.choices import BirthdayCalendar, CustomerStatus, DoNotContact, Salutation, Tier
+from customers.models import Customer
+from followups.coverage import check_coverage
 from followups.models import CareRule, TouchPoint
 from followups.planner import plan_care
 from service.actions import refresh_visit_facts
@@ -24,9 +28,20 @@ from tests.factories import (
     SuggestedWorkFactory,
     VehicleFactory,
     WorkOrderFactory,
+    vin,
 )
-from vehicles.actions import refresh_delivery_dates, refresh_vehicle_facts
+from tests.planning import only
+from vehicles.actions import (
+    CannotChangeVehicle,
+    change_status,
+    create_vehicle,
+    refresh_delivery_dates,
+    refresh_vehicle_facts,
+    transfer_owner,
+    update_vehicle,
+)
 from vehicles.choices import PolicyKind, Use, VehicleStatus
+from vehicles.models import Vehicle
 
 pytestmark = pytest.mark.django_db
 
@@ -128,6 +143,72 @@ class World:
                 SuggestedWorkFactory(work_order=order, status=self.chance.choice(["open", "open", "done"]))
 
 
+class Changes:
+    """What happens to a world in a day: facts that come, go, are put right and are told late. By the actions."""
+
+    KINDS = (
+        "salutation",
+        "tier",
+        "transfer",
+        "gone",
+        "back",
+        "bought",
+        "first_service",
+        "delivery",
+        "visit",
+        "contact",
+    )
+
+    def __init__(self, *, seed: int) -> None:
+        self.chance = random.Random(seed)
+
+    def happen(self, on: date, times: int) -> None:
+        people, cars = Customer.objects.order_by("pk"), Vehicle.objects.order_by("pk")
+        for _ in range(times):
+            kind = self.chance.choice(self.KINDS)
+            with suppress(CannotChangeVehicle):  # the customer has the car already, and the like
+                getattr(self, kind)(self.chance.choice(people), self.chance.choice(cars), on)
+
+    def ago(self, on: date, days: int) -> date:
+        return on - timedelta(days=self.chance.randrange(days))
+
+    def salutation(self, person, _, on: date) -> None:
+        update_customer(customer=person, values={"salutation": self.chance.choice(Salutation.values)}, on=on, by=None)
+
+    def tier(self, person, _, on: date) -> None:
+        update_customer(customer=person, values={"tier": self.chance.choice(Tier.values)}, on=on, by=None)
+
+    def transfer(self, person, car, on: date) -> None:
+        transfer_owner(vehicle=car, to=person, on=on, by=None)
+
+    def gone(self, _, car, on: date) -> None:
+        statuses = [status for status in VehicleStatus if status != VehicleStatus.IN_USE]
+        change_status(vehicle=car, status=self.chance.choice(statuses), on=on, by=None)
+
+    def back(self, _, car, on: date) -> None:
+        change_status(vehicle=car, status=VehicleStatus.IN_USE, on=on, by=None)
+
+    def bought(self, person, _, on: date) -> None:
+        facts = {"delivery_on": self.ago(on, 2500), "use": self.chance.choice([Use.PRIVATE, Use.COMMERCIAL])}
+        number = 900_000 + Vehicle.objects.count()
+        create_vehicle(owner=person, vin=vin(number), care_from=on, by=None, **facts)
+
+    def first_service(self, _, car, on: date) -> None:
+        update_vehicle(vehicle=car, values={"first_service_done_on": self.ago(on, 60)}, on=on, by=None)
+
+    def delivery(self, _, car, on: date) -> None:
+        update_vehicle(vehicle=car, values={"delivery_on": self.ago(on, 900)}, on=on, by=None)
+
+    def visit(self, _, car, on: date) -> None:
+        came_on = self.ago(on, self.chance.choice([1, 300]))
+        WorkOrderFactory(vehicle=car, arrived_on=came_on, known_since=on, job_type=self.chance.choice(JobType.values))
+        refresh_visit_facts([car.pk], on=on)
+
+    def contact(self, person, _, on: date) -> None:
+        ContactLogFactory(customer=person, at=datetime.combine(on, time(10), SHANGHAI), on=on, by=None)
+        Customer.objects.filter(pk=person.pk).update(last_effective_contact_on=on)
+
+
 @pytest.fixture
 def planned_world(store, other_store):
     """Two stores, of which one has a version of its own of two rules and a third one switched off."""
@@ -179,3 +260,21 @@ def test_planned_nights_leave_nothing_missing_and_a_lost_row_is_told_and_healed(
     assert f"manage.py plan_care --on {LAST} --since {lost.closes_on}\n" in said
     call_command("plan_care", "--on", str(LAST), "--since", str(lost.closes_on))
     assert check(capsys, *period) == (whole, 0, "")
+
+
+def test_facts_that_change_between_the_nights_leave_nothing_missing_and_nothing_double(store, other_store):
+    """ADR 0006: what the store learns late, and what it no longer knows, makes no promise for the time before."""
+    fill_calendar([2026, 2027])
+    World([store, other_store], seed=1).fill(30)
+    only("AJ", "DW", "FE", "PE", "RQ", "SE", "TO", "TQ", "TV")
+    CareRule.objects.filter(code="FE").update(params={"festivals": ["women", "new_year"]})
+    CareRule.objects.filter(code="SE").update(params={"days": ["12-12", "01-05", "02-02"]})
+    changes, chance, night, last = Changes(seed=1), random.Random(1), FIRST, date(2027, 3, 12)
+    while night < last:
+        plan_care(on=night)
+        changes.happen(night, times=12)
+        night += timedelta(days=chance.choice([1, 2, 5, 12]))
+    plan_care(on=last)
+    found = check_coverage(first=FIRST, last=last, now=datetime(2090, 1, 1, tzinfo=SHANGHAI))
+    assert (found.missing_first, found.duplicates) == ([], 0)
+    assert found.expected > 100

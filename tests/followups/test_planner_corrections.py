@@ -1,29 +1,39 @@
 """What the night makes of facts that change, are put right, or are told late."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from importlib import import_module
 from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from django.apps import apps
 from django.core.exceptions import ValidationError
 
 from accounts.models import Membership, Store
-from customers.choices import Channel, CustomerStatus, Tier
+from customers.actions.files import update_customer
+from customers.choices import Channel, CustomerStatus, Salutation, Tier
 from customers.models import Customer
 from followups.choices import TouchPointStatus
 from followups.coverage import check_coverage
 from followups.models import CareRule, TouchPoint
 from followups.planner import plan_care, plan_customers
 from followups.tasks import plan_customers_task, plan_due_stores_task
+from followups.trigger_words import words_of
+from service.actions import refresh_visit_facts
+from service.importing.customers import import_customers
 from tests.factories import (
+    ContactLogFactory,
     CustomerFactory,
     PersonalEventFactory,
     StoreFactory,
+    SuggestedWorkFactory,
+    TouchPointFactory,
     WorkOrderFactory,
+    vin,
 )
 from tests.planning import ENTERED, MONDAY, car, days, only, rows
-from vehicles.actions import change_status, create_vehicle, refresh_delivery_dates, update_vehicle
-from vehicles.choices import ServiceKind, VehicleStatus
+from vehicles.actions import change_status, create_vehicle, refresh_delivery_dates, transfer_owner, update_vehicle
+from vehicles.choices import ServiceKind, Use, VehicleStatus
 from vehicles.models import Vehicle
 
 pytestmark = pytest.mark.django_db
@@ -304,6 +314,256 @@ def test_what_counts_from_a_delivery_that_was_corrected_is_promised_from_then_on
         first=date(2026, 10, 1), last=date(2026, 12, 3), now=datetime(2026, 12, 3, 8, tzinfo=UTC), store=None
     )
     assert (checked.expected, checked.missing, checked.duplicates) == (0, 0, 0)
+
+
+# --- Facts that the store learns late (ADR 0006) ----------------------------------------------------------------------
+
+JANUARY, AUGUST = date(2026, 1, 5), date(2026, 8, 3)
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+_numbers = iter(range(700_000, 800_000))
+
+
+def _new_car(owner, *, care_from, **values):
+    return create_vehicle(owner=owner, vin=vin(next(_numbers)), care_from=care_from, by=None, **values)
+
+
+def _nights(*dates):
+    for night in dates:
+        plan_care(on=night)
+
+
+def _speak_to(customer, on):
+    ContactLogFactory(customer=customer, at=datetime.combine(on, time(10), SHANGHAI), on=on, by=None)
+    Customer.objects.filter(pk=customer.pk).update(last_effective_contact_on=on)
+
+
+def _visit(vehicle, on, **values):
+    WorkOrderFactory(vehicle=vehicle, arrived_on=on, **values)
+    refresh_visit_facts([vehicle.pk], on=values.get("known_since", on))
+
+
+def _counts(last, first=JANUARY):
+    """What the check says long after: expected, missing, double."""
+    found = check_coverage(first=first, last=last, now=datetime(2090, 1, 1, tzinfo=UTC))
+    return found.expected, found.missing, found.duplicates
+
+
+@pytest.mark.parametrize("told_by", ["form", "file"])
+def test_womens_day_is_promised_since_it_is_known_who_is_a_woman(tmp_path, store, told_by):
+    only("FE")
+    CareRule.objects.filter(code="FE").update(params={"festivals": ["women"]})
+    customer = CustomerFactory(store=store, entered_on=JANUARY)
+    _nights(date(2026, 3, 7), date(2026, 3, 9), AUGUST)
+    if told_by == "form":
+        update_customer(customer=customer, values={"salutation": Salutation.MS}, on=AUGUST, by=None)
+    else:
+        path = tmp_path / "customers.csv"
+        path.write_text(f"姓名,手机号码,称谓\n{customer.name},{customer.mobile},女士\n", encoding="utf-8")
+        assert import_customers(path=path, store=store, on=AUGUST, by=None).customers_updated == 1
+    _nights(date(2026, 8, 4), date(2027, 3, 7))
+    assert rows("nominal_on") == [(date(2027, 3, 8),)]
+    assert _counts(date(2027, 3, 8)) == (1, 0, 0)
+
+
+def test_a_greeting_that_goes_to_everybody_needs_no_salutation():
+    only("FE")
+    CareRule.objects.filter(code="FE").update(params={"festivals": ["women", "national"]})
+    customer = CustomerFactory(entered_on=JANUARY)
+    _nights(date(2026, 9, 30))
+    update_customer(customer=customer, values={"salutation": Salutation.MS}, on=date(2026, 11, 2), by=None)
+    _nights(date(2026, 11, 3))
+    assert rows("nominal_on") == [(date(2026, 10, 1),)]
+    assert _counts(date(2026, 11, 3)) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("comes", ["new", "from another owner"])
+def test_a_season_tip_is_promised_since_there_is_a_car(comes):
+    only("SE")
+    customer = CustomerFactory(entered_on=JANUARY)
+    _nights(date(2026, 5, 15), date(2026, 5, 23))
+    if comes == "new":
+        _new_car(customer, care_from=AUGUST, delivery_on=AUGUST)
+    else:
+        transfer_owner(vehicle=car(delivery=date(2024, 1, 10)), to=customer, on=AUGUST, by=None)
+    _nights(date(2026, 8, 4), date(2026, 11, 2))
+    assert rows("nominal_on") == [(date(2026, 11, 1),)]  # a Sunday, due on Monday
+    assert _counts(date(2026, 11, 2)) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("has_a_new_one", [False, True])
+def test_regular_follow_up_is_promised_since_there_is_a_car_of_some_time(has_a_new_one):
+    only("RQ")
+    customer = CustomerFactory(entered_on=JANUARY)
+    _speak_to(customer, date(2026, 1, 20))
+    if has_a_new_one:
+        _new_car(customer, care_from=date(2026, 2, 2), delivery_on=date(2026, 2, 2))
+    used = car(delivery=date(2023, 1, 10))
+    _nights(date(2026, 4, 20), date(2026, 7, 20), AUGUST)
+    transfer_owner(vehicle=used, to=customer, on=AUGUST, by=None)
+    _nights(date(2026, 8, 4), date(2026, 10, 20))
+    assert rows("nominal_on") == [(date(2026, 10, 20),)]
+    assert _counts(date(2026, 10, 20)) == (1, 0, 0)
+
+
+def test_an_owner_of_some_time_stays_one_when_an_older_car_comes():
+    only("RQ")
+    customer = CustomerFactory(entered_on=JANUARY)
+    _speak_to(customer, date(2026, 1, 20))
+    _new_car(customer, care_from=JANUARY, delivery_on=date(2024, 2, 2))
+    used = car(delivery=date(2020, 1, 10))
+    transfer_owner(vehicle=used, to=customer, on=AUGUST, by=None)
+    _nights(date(2026, 8, 4), date(2026, 10, 20))  # the planner stood still since January, and catches up
+    assert rows("nominal_on") == [(date(2026, month, 20),) for month in (4, 7, 10)]
+    assert _counts(date(2026, 10, 20)) == (3, 0, 0)
+
+
+def test_who_had_no_car_was_not_silent():
+    only("DW")
+    customer = CustomerFactory(entered_on=JANUARY)
+    first = _new_car(customer, care_from=JANUARY, delivery_on=date(2024, 1, 10))
+    _visit(first, date(2026, 1, 10))
+    change_status(vehicle=first, status=VehicleStatus.TRANSFERRED, on=date(2026, 2, 2), by=None)
+    used = car(delivery=date(2022, 1, 10), next_service_kind=ServiceKind.PERIODIC)
+    Customer.objects.filter(pk=used.owner_id).update(status=CustomerStatus.DECEASED)
+    _nights(date(2026, 7, 10), date(2026, 7, 20), AUGUST)
+    transfer_owner(vehicle=used, to=customer, on=AUGUST, by=None)
+    _nights(date(2026, 8, 4), date(2026, 10, 10))
+    assert rows("customer", "nominal_on") == [(customer.pk, date(2026, 10, 10))]
+    assert _counts(date(2026, 10, 10)) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("ends_with", ["done elsewhere", "car sold"])
+def test_the_patience_for_a_first_service_ends_without_looking_back(ends_with):
+    only("DW")
+    customer = CustomerFactory(entered_on=JANUARY)
+    facts = {"delivery_on": date(2026, 1, 10), "use": Use.COMMERCIAL}  # by kilometres alone: due on 15 May
+    waits = _new_car(customer, care_from=date(2026, 1, 10), **facts)
+    if ends_with == "car sold":
+        other = _new_car(customer, care_from=date(2026, 1, 10), **facts)
+        update_vehicle(vehicle=other, values={"first_service_done_on": date(2026, 3, 2)}, on=date(2026, 3, 2), by=None)
+    _nights(date(2026, 7, 10), date(2026, 7, 20), AUGUST)
+    assert rows() == []
+    if ends_with == "car sold":
+        change_status(vehicle=waits, status=VehicleStatus.TRANSFERRED, on=AUGUST, by=None)
+    else:
+        update_vehicle(vehicle=waits, values={"first_service_done_on": date(2026, 7, 6)}, on=AUGUST, by=None)
+    _nights(date(2026, 8, 4), date(2026, 10, 10))
+    assert rows("nominal_on") == [(date(2026, 10, 10),)]
+    assert _counts(date(2026, 10, 10)) == (1, 0, 0)
+
+
+def test_a_visit_that_is_entered_late_wakes_nobody_for_the_time_before():
+    only("DW")
+    customer = CustomerFactory(entered_on=JANUARY)
+    vehicle = _new_car(customer, care_from=JANUARY, delivery_on=date(2022, 1, 10))
+    _nights(date(2026, 7, 10), date(2026, 7, 20), AUGUST)
+    _visit(vehicle, date(2026, 1, 12), known_since=AUGUST, job_type="repair")
+    _nights(date(2026, 8, 4), date(2026, 10, 12))
+    assert rows("nominal_on") == [(date(2026, 10, 12),)]
+    assert _counts(date(2026, 10, 12)) == (1, 0, 0)
+
+
+def test_tier_contacts_count_from_the_entry_again_since_the_only_car_has_gone():
+    only("TO")
+    customer = CustomerFactory(entered_on=JANUARY)
+    vehicle = _new_car(customer, care_from=JANUARY, delivery_on=date(2024, 2, 12))
+    _nights(date(2026, 1, 6), date(2026, 2, 12), date(2026, 5, 12), AUGUST)
+    change_status(vehicle=vehicle, status=VehicleStatus.SCRAPPED, on=AUGUST, by=None)
+    _nights(date(2026, 8, 4), date(2026, 10, 8))
+    assert rows("nominal_on") == [(date(2026, 2, 12),), (date(2026, 5, 12),), (date(2026, 10, 5),)]
+    assert _counts(date(2026, 10, 8)) == (1, 0, 0)
+
+
+# --- Who is silent ----------------------------------------------------------------------------------------------------
+
+
+def test_who_drives_a_new_car_home_is_not_told_that_we_have_missed_them():
+    only("DW")
+    customer = CustomerFactory(entered_on=JANUARY)
+    _visit(_new_car(customer, care_from=JANUARY, delivery_on=date(2022, 1, 10)), date(2026, 1, 10))
+    _nights(date(2026, 1, 11), date(2026, 6, 20))
+    _new_car(customer, care_from=date(2026, 6, 20), delivery_on=date(2026, 6, 20))
+    _nights(date(2026, 6, 21), date(2026, 7, 10), date(2026, 12, 21))
+    assert rows("nominal_on", "anchor_on") == [(date(2026, 12, 20), date(2026, 6, 20))]
+    assert _counts(date(2026, 12, 21)) == (1, 0, 0)
+
+
+def test_a_wake_up_call_that_stands_is_taken_back_when_a_new_car_comes():
+    only("DW")
+    customer = CustomerFactory(entered_on=JANUARY)
+    _visit(_new_car(customer, care_from=JANUARY, delivery_on=date(2022, 1, 10)), date(2026, 1, 10))
+    _nights(date(2026, 1, 11), date(2026, 7, 6))
+    assert rows("nominal_on", "status") == [(date(2026, 7, 10), "open")]
+    _new_car(customer, care_from=date(2026, 7, 7), delivery_on=date(2026, 7, 7))
+    _nights(date(2026, 7, 8))
+    assert rows("nominal_on", "status", "reason") == [(date(2026, 7, 10), "cancelled", "facts_changed")]
+    assert _counts(date(2026, 7, 31))[1:] == (0, 0)
+
+
+def test_the_patience_for_a_first_service_is_also_for_who_came_with_another_car():
+    only("DW")
+    customer = CustomerFactory(entered_on=JANUARY)
+    old = _new_car(customer, care_from=JANUARY, delivery_on=date(2022, 1, 10))
+    # Due by kilometres alone, on 15 May; 60 days later is 14 July.
+    _new_car(customer, care_from=date(2026, 1, 10), delivery_on=date(2026, 1, 10), use=Use.COMMERCIAL)
+    _visit(old, date(2026, 1, 12))
+    _nights(date(2026, 1, 13), date(2026, 7, 12), date(2026, 10, 12))
+    assert rows("nominal_on") == [(date(2026, 10, 12),)]
+    assert _counts(date(2026, 10, 12)) == (1, 0, 0)
+
+
+# --- Whom a promise is made to ----------------------------------------------------------------------------------------
+
+
+def test_the_next_owner_is_not_spoken_to_about_work_that_was_suggested_to_the_last_one():
+    only("AJ")
+    next_service = {"next_service_kind": ServiceKind.PERIODIC, "next_service_from_on": date(2026, 10, 1)}
+    vehicle = car(delivery=date(2024, 1, 10), next_service_on=date(2026, 12, 10), **next_service)
+    Vehicle.objects.update(care_from=JANUARY)
+    SuggestedWorkFactory(work_order=WorkOrderFactory(vehicle=vehicle, arrived_on=date(2026, 10, 1)))
+    _nights(date(2026, 10, 2))
+    to = CustomerFactory(entered_on=JANUARY)
+    transfer_owner(vehicle=vehicle, to=to, on=date(2026, 10, 12), by=None)
+    _nights(date(2026, 10, 13), date(2026, 11, 2), date(2026, 12, 12))
+    assert rows("customer", "nominal_on") == []
+    assert _counts(date(2026, 12, 12)) == (0, 0, 0)
+
+
+# --- Personal events --------------------------------------------------------------------------------------------------
+
+
+def test_personal_events_are_celebrated_on_their_day_whatever_offsets_are_stored():
+    only("PE")
+    CareRule.objects.filter(code="PE").update(offsets=[-1])
+    customer = CustomerFactory(entered_on=JANUARY)
+    PersonalEventFactory(customer=customer, on=date(2026, 6, 9), is_yearly=False)
+    PersonalEventFactory(customer=customer, on=date(2020, 6, 16), is_yearly=True)
+    _nights(*days(date(2026, 6, 7), 12))
+    assert rows("nominal_on", "opens_on") == [
+        (date(2026, 6, 9), date(2026, 6, 8)),
+        (date(2026, 6, 16), date(2026, 6, 15)),
+    ]
+    assert _counts(date(2026, 6, 18)) == (2, 0, 0)
+    assert not words_of("personal_event").has_offsets
+
+
+def test_what_was_promised_the_day_before_an_event_becomes_the_promise_of_its_day():
+    only("PE")
+    rule = CareRule.objects.get(code="PE")
+    CareRule.objects.filter(pk=rule.pk).update(offsets=[-1])
+    customer = CustomerFactory(entered_on=JANUARY)
+    events = days(date(2026, 6, 9), 3)
+    for event in events:
+        PersonalEventFactory(customer=customer, on=event, is_yearly=False)
+        the_day_before = {"nominal_on": event - timedelta(days=1), "anchor_on": event, "step": -1}
+        TouchPointFactory(rule=rule, customer=customer, status="done", closed_on=event, **the_day_before)
+    import_module("followups.migrations.0012_personal_events_have_no_offsets").celebrate_on_the_day(apps, None)
+    assert rows("nominal_on", "step", "status") == [(event, 0, "done") for event in events]
+    rule.refresh_from_db()
+    assert rule.offsets == [0]
+    _nights(*days(date(2026, 6, 7), 6))
+    assert len(rows()) == 3
+    assert _counts(date(2026, 6, 12)) == (3, 0, 0)
 
 
 # --- What ends by months or kilometres (ADR 0014) -------------------------------------------------------------------
