@@ -67,7 +67,7 @@ class Night:
 
     def insert(self, code: str, source: str, key: str, dates, *, late: int, early: int, owner: str, channels: list[str],
                priority: int, cls: str, vehicle: str = "v.id", floor: str = "v.care_from", cycle: str = "NULL::date",
-               covered: int = 0, gap: bool = True, held: bool = False, turn: int = 0, handling: str = "contact",
+               covered: int = 0, gap: bool = True, held: bool = False, turn: bool = False, handling: str = "contact",
                extra: str = "", key_type: str = "date") -> None:  # fmt: skip
         if not dates:
             return
@@ -75,20 +75,33 @@ class Night:
         nobody = handling in ("list", "form")
         n = len(channels)
         texts = "ARRAY[" + ",".join(f"'{c}'" for c in channels) + "]::text[]"
+        messages = "ARRAY['sms','wechat','email','app','wecom']"
+        limited = marketing and gap
+        facts, order = "", "u.ch = c.preferred_channel DESC, u.n"
         if turn:
-            pick = f"CASE WHEN c.refused_channels = '{{}}' THEN ({texts})[1 + h.turn] ELSE (SELECT u.ch FROM unnest({texts}) WITH ORDINALITY u(ch, n) WHERE u.ch <> ALL(c.refused_channels) ORDER BY (u.n - 1 - h.turn + {n}) % {n} LIMIT 1) END"
-        else:
-            pick = f"CASE WHEN c.refused_channels = '{{}}' THEN CASE WHEN c.preferred_channel = ANY({texts}) THEN c.preferred_channel ELSE '{channels[0]}' END ELSE (SELECT u.ch FROM unnest({texts}) WITH ORDINALITY u(ch, n) WHERE u.ch <> ALL(c.refused_channels) ORDER BY u.ch = c.preferred_channel DESC, u.n LIMIT 1) END"
+            facts = f"""LEFT JOIN LATERAL (
+        SELECT COALESCE(array_position({texts}, l.channel::text), array_position({texts}, t.channel::text)) AS n
+        FROM followups_touchpoint t LEFT JOIN followups_contactlog l ON l.id = t.settled_by_id
+        WHERE t.rule_id = {self.rules[code]} AND t.customer_id = c.id AND t.nominal_on < h.nominal
+          AND t.status NOT IN ('suppressed', 'cancelled') ORDER BY t.nominal_on DESC LIMIT 1) last ON true"""
+            order = f"(u.n - 1 - COALESCE(last.n, 0) + {n}) % {n}"
+        if limited:
+            facts += f"""
+    LEFT JOIN LATERAL (
+        SELECT GREATEST(max(contact_on) + 7, (array_agg(contact_on ORDER BY contact_on DESC))[4] + 30) AS until
+        FROM followups_contactlog WHERE customer_id = c.id AND is_marketing_message AND contact_on > '{self.on}'::date - 30) rest ON true"""
+            order = f"COALESCE(rest.until > '{self.on}' AND u.ch = ANY({messages}), false), {order}"
+        pick = f"(SELECT u.ch FROM unnest({texts}) WITH ORDINALITY u(ch, n) WHERE u.ch <> ALL(c.refused_channels) ORDER BY {order} LIMIT 1)"
+        if not facts:
+            pick = f"CASE WHEN c.refused_channels = '{{}}' THEN CASE WHEN c.preferred_channel = ANY({texts}) THEN c.preferred_channel ELSE '{channels[0]}' END ELSE {pick} END"
         held_sql = (
             "WHEN EXISTS (SELECT 1 FROM followups_nextstep s WHERE s.customer_id = c.id AND s.done_at IS NULL AND s.kind = 'complaint' AND s.severity IN ('L2','L3')) THEN 'open_complaint'"
             if marketing or held
             else ""
         )
-        sent = "(SELECT count(*) FROM followups_contactlog l WHERE l.customer_id = c.id AND l.is_marketing_message AND l.contact_on > '%s'::date - %d)"
+        last_day = "h.closes" if handling == "contact" else f"'{self.on}'"
         limit_sql = (
-            f"WHEN p.channel IN ('sms','wechat','email','app','wecom') AND ({sent % (self.on, 7)} >= 1 OR {sent % (self.on, 30)} >= 4) THEN 'message_limit'"
-            if marketing and gap
-            else ""
+            f"WHEN p.channel = ANY({messages}) AND rest.until > {last_day} THEN 'message_limit'" if limited else ""
         )
         reason = (
             "''"
@@ -100,28 +113,28 @@ class Night:
             {"WHEN c.last_proactive_contact_on + 5 > h.closes THEN 'contact_gap'" if gap and priority > 1 else ""}
             {limit_sql} ELSE '' END"""
         )
-        wait = (
-            f"CASE WHEN c.last_proactive_contact_on + 5 > '{self.on}' THEN (c.last_proactive_contact_on + 5)::timestamp AT TIME ZONE 'Asia/Shanghai' END"
-            if gap and priority > 1 and handling == "contact"
-            else "NULL::timestamptz"
-        )
+        waits = ["NULL::date"]
+        if gap and priority > 1 and handling == "contact":
+            waits.append(
+                f"CASE WHEN c.last_proactive_contact_on + 5 > '{self.on}' THEN c.last_proactive_contact_on + 5 END"
+            )
+        if limited and handling == "contact":
+            waits.append(f"CASE WHEN p.channel = ANY({messages}) AND rest.until > '{self.on}' THEN rest.until END")
+        wait = f"GREATEST({', '.join(waits)})::timestamp AT TIME ZONE 'Asia/Shanghai'"
         rows = []
         for key_value, step, nominal, due, anchor in dates:
-            index = 0
-            if turn:
-                count = nominal.toordinal() if turn == 14 else nominal.year * 12 + nominal.month
-                index = count // turn % n
             shown = f"'{key_value}'::date" if key_type == "date" else str(key_value)
             rows.append(
-                f"({shown}, {step}, '{anchor}'::date, '{nominal}'::date, '{due}'::date, '{due + timedelta(late)}'::date, {index})"
+                f"({shown}, {step}, '{anchor}'::date, '{nominal}'::date, '{due}'::date, '{due + timedelta(late)}'::date)"
             )
         with connection.cursor() as cursor:
             cursor.execute(f"""
-WITH h(key, step, anchor, nominal, due, closes, turn) AS (VALUES {", ".join(rows)}),
+WITH h(key, step, anchor, nominal, due, closes) AS (VALUES {", ".join(rows)}),
 found AS (
     SELECT c.store_id, c.id AS customer_id, {vehicle} AS vehicle_id, h.*, {cycle} AS cycle_on, COALESCE(p.channel, '') AS channel,
            m.user_id, {reason} AS reason, {wait} AS not_before
     FROM h JOIN {source} AND {key} = h.key
+    {facts}
     CROSS JOIN LATERAL (SELECT {pick} AS channel) p
     LEFT JOIN (SELECT DISTINCT user_id, store_id FROM accounts_membership m JOIN accounts_user u ON u.id = m.user_id AND u.is_active
                WHERE m.is_active AND NOT (m.absent_from IS NOT NULL AND m.absent_from <= '{self.on}' AND (m.absent_until IS NULL OR m.absent_until >= '{self.on}'))) m
@@ -132,7 +145,7 @@ found AS (
         opens_on, closes_on, priority, handling, channel, assignee_id, status, reason, not_before, attempts, closed_on)
     SELECT store_id, {self.rules[code]}, customer_id, vehicle_id, step, anchor, cycle_on, nominal, due, due - {early}, closes,
         {priority}, '{handling}', channel, user_id, CASE WHEN reason <> '' THEN 'suppressed' ELSE 'open' END, reason,
-        not_before, 0, CASE WHEN reason <> '' THEN '{self.on}'::date END
+        CASE WHEN reason = '' THEN not_before END, 0, CASE WHEN reason <> '' THEN '{self.on}'::date END
     FROM found ON CONFLICT DO NOTHING RETURNING customer_id, status
 )
 INSERT INTO hand_affected SELECT customer_id FROM made WHERE status = 'open' {"AND false" if nobody else ""}""")
@@ -352,10 +365,10 @@ INSERT INTO hand_affected SELECT customer_id FROM made WHERE status = 'open' {"A
             cls="M",
             held=True,
         )
-        for code, tier, offsets, unit, channels, turn, covered in (
-            ("TV", "vip", list(range(14, 3700, 14)), "days", [CALL, "wechat", "visit", "card", "gift"], 14, 7),
-            ("TQ", "quality", list(range(1, months)), "months", [CALL, "wechat", "visit", "card"], 1, 15),
-            ("TO", "ordinary", list(range(3, months, 3)), "months", [CALL, "sms", "wechat"], 3, 45),
+        for code, tier, offsets, unit, channels, covered in (
+            ("TV", "vip", list(range(14, 3700, 14)), "days", [CALL, "wechat", "visit", "card", "gift"], 7),
+            ("TQ", "quality", list(range(1, months)), "months", [CALL, "wechat", "visit", "card"], 15),
+            ("TO", "ordinary", list(range(3, months, 3)), "months", [CALL, "sms", "wechat"], 45),
         ):
             source = f"customers_customer c ON c.tier = '{tier}' AND c.care_anchor_on = h.key"
             dates = [each for each in dated(offsets, unit, 3) if each[0] >= self.oldest]
@@ -372,7 +385,7 @@ INSERT INTO hand_affected SELECT customer_id FROM made WHERE status = 'open' {"A
                 cls="M",
                 covered=covered,
                 held=True,
-                turn=turn,
+                turn=True,
                 vehicle="NULL::bigint",
                 floor="c.entered_on",
             )
@@ -405,10 +418,15 @@ INSERT INTO hand_affected SELECT customer_id FROM made WHERE status = 'open' {"A
             cls="S+M",
             cycle="v.warranty_from_on",
         )
-        silent = "customers_customer c ON c.silent_since_on = h.key AND EXISTS (SELECT 1 FROM vehicles_vehicle v WHERE v.owner_id = c.id AND v.status = 'in_use')"
+        garage = (
+            "SELECT min(w.care_from) AS care_from, max(w.forecast_since) AS forecast_since,"
+            " max(w.next_service_on) FILTER (WHERE w.next_service_kind = 'first') + 60 AS silent_from"
+            " FROM vehicles_vehicle w WHERE w.owner_id = c.id AND w.status = 'in_use'"
+        )
         self.insert(
             "DW",
-            silent,
+            "customers_customer c ON c.silent_since_on = h.key"
+            f" JOIN LATERAL ({garage}) g ON g.care_from IS NOT NULL AND (h.nominal < g.silent_from) IS NOT TRUE",
             "c.silent_since_on",
             dated([6, 9, 12], "months", 7),
             early=7,
@@ -418,13 +436,18 @@ INSERT INTO hand_affected SELECT customer_id FROM made WHERE status = 'open' {"A
             priority=3,
             cls="M",
             vehicle="NULL::bigint",
-            floor="c.entered_on",
-            extra="AND (c.last_visit_on IS NOT NULL OR (h.nominal < (SELECT max(w.next_service_on) FROM vehicles_vehicle w WHERE w.owner_id = c.id AND w.status = 'in_use' AND w.next_service_kind = 'first') + 60) IS NOT TRUE)",
+            floor="GREATEST(g.care_from, g.forecast_since, c.last_delivery_since,"
+            " (SELECT max(o.ended_on) FROM vehicles_ownership o WHERE o.customer_id = c.id))",
         )
-        regular = "customers_customer c ON c.last_effective_contact_on = h.key"
+        owner_by = (
+            "SELECT (w.delivery_on + interval '12 months')::date AS owner_from, w.care_from FROM vehicles_vehicle w"
+            " WHERE w.owner_id = c.id AND w.status = 'in_use' AND w.delivery_on IS NOT NULL"
+            " ORDER BY GREATEST((w.delivery_on + interval '12 months')::date, w.care_from), w.care_from LIMIT 1"
+        )
         self.insert(
             "RQ",
-            regular,
+            "customers_customer c ON c.last_effective_contact_on = h.key"
+            f" JOIN LATERAL ({owner_by}) o ON h.nominal >= o.owner_from",
             "c.last_effective_contact_on",
             [each for each in dated(list(range(3, months, 3)), "months", 7) if each[0] >= self.oldest],
             early=7,
@@ -434,8 +457,7 @@ INSERT INTO hand_affected SELECT customer_id FROM made WHERE status = 'open' {"A
             priority=4,
             cls="S",
             vehicle="NULL::bigint",
-            floor="c.entered_on",
-            extra="AND h.nominal >= ((SELECT min(w.delivery_on) FROM vehicles_vehicle w WHERE w.owner_id = c.id AND w.status = 'in_use') + interval '12 months')::date",
+            floor="o.care_from",
         )
         by_car(
             "TG",

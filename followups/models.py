@@ -125,6 +125,26 @@ class CareRule(ChangeStamped):
         return self.points_en if (get_language() or "").startswith("en") else self.points_zh
 
 
+class RuleReturn(ChangeStamped):
+    """Since when a store that had a rule of its own follows the group's again: like a switch-on, for that store alone.
+
+    What the group's rule would have promised there meanwhile is not made up.
+    """
+
+    rule = models.ForeignKey(CareRule, verbose_name=_("rule"), on_delete=models.CASCADE, related_name="returns")
+    store = models.ForeignKey(Store, verbose_name=_("store"), on_delete=models.CASCADE, related_name="+")
+    returned_on = models.DateField(_("follows the group since"))
+
+    class Meta(ChangeStamped.Meta):
+        ordering = ("rule", "store", "pk")
+        verbose_name = _("return to the group's rule")
+        verbose_name_plural = _("returns to the group's rules")
+        constraints = (models.UniqueConstraint("rule", "store", name="rulereturn_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.rule.code} {self.store_id} {self.returned_on}"
+
+
 class TouchPoint(models.Model):
     """A promised contact: (rule, customer, car or none, nominal date), and what became of it.
 

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts.models import Store, User
 from core.actions import acting, locked
-from followups.models import CareRule
+from followups.models import CareRule, RuleReturn
 
 # What the settings may change. Code, store and trigger are what a rule is; `active_from` follows from the changes.
 RULE_FIELDS = frozenset(
@@ -124,26 +124,35 @@ def create_store_rule(*, rule: CareRule, store: Store, by: User) -> CareRule:
             store=store,
             position=original.position,
             trigger=original.trigger,
-            active_from=original.active_from,
+            active_from=max(filter(None, (original.active_from, _returned_on(original, store))), default=None),
             **{name: getattr(original, name) for name in sorted(RULE_FIELDS)},
         )
 
 
 @transaction.atomic
-def remove_store_rule(*, rule: CareRule, by: User) -> CareRule:
+def remove_store_rule(*, rule: CareRule, by: User, on: date) -> CareRule:
     """Take a store's own rule away, so that the group's rule counts there again; return the group's rule.
 
-    Its history stays in the events, where the next run sees that the open windows of this code need another look.
-    Raises ``NotAStoreRule`` for a rule of the group, and for a rule that only the store has: nothing would take its
-    place.
+    Where the two promised other days, the group's promises there from ``on`` only (safe switch-on); else from where the
+    store's own did. Its history stays in the events, where the next run sees that the open windows of this code need
+    another look. Raises ``NotAStoreRule`` for a rule of the group, and for a rule that only the store has: nothing
+    would take its place.
     """
     own = locked(CareRule.objects.all()).get(pk=rule.pk)
     group = CareRule.objects.filter(code=own.code, store=None).first()
     if own.store_id is None or group is None:
         raise NotAStoreRule(own.code)
+    is_same = all(getattr(own, name) == getattr(group, name) for name in (*TIMING_FIELDS, "is_active"))
+    since = own.active_from if is_same else on
+    if since is not None:
+        RuleReturn.objects.update_or_create(rule=group, store=own.store, defaults={"returned_on": since})
     with acting(by):
         own.delete()
     return group
+
+
+def _returned_on(rule: CareRule, store: Store) -> date | None:
+    return RuleReturn.objects.filter(rule=rule, store=store).values_list("returned_on", flat=True).first()
 
 
 @transaction.atomic

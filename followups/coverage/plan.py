@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from followups.choices import OffsetUnit
 from followups.coverage.dates import WorkingDays, months_after
-from followups.models import CareRule
+from followups.models import CareRule, RuleReturn
 
 
 class Promise(NamedTuple):
@@ -53,7 +53,15 @@ class RuleInForce:
     _remembered: dict[date, tuple[Promise, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rule: CareRule, period: Period, working_days: WorkingDays) -> "RuleInForce":
+    def of(
+        cls, rule: CareRule, period: Period, working_days: WorkingDays, returned: RuleReturn | None = None
+    ) -> "RuleInForce":
+        """Return the rule of the group or of a store; ``returned`` says since when a store follows the group again."""
+        active_from = rule.active_from or date.min
+        changed_at = rule.changed_at
+        if returned is not None:
+            active_from = max(active_from, returned.returned_on)
+            changed_at = max(changed_at, returned.changed_at)
         return cls(
             pk=rule.pk,
             code=rule.code,
@@ -65,8 +73,8 @@ class RuleInForce:
             early=timedelta(days=rule.early_days),
             late=timedelta(days=rule.late_days),
             shift=rule.shift,
-            active_from=rule.active_from or date.min,
-            changed_at=rule.changed_at,
+            active_from=active_from,
+            changed_at=changed_at,
             period=period,
             working_days=working_days,
         )
@@ -113,13 +121,16 @@ def rules_in_force(store_ids: list[int], period: Period) -> dict[int, dict[str, 
             group[rule.code] = rule
         elif rule.store_id in own:
             own[rule.store_id][rule.code] = rule
-    made: dict[int, RuleInForce] = {}
+    returns = {(each.rule_id, each.store_id): each for each in RuleReturn.objects.order_by("pk")}
+    made: dict[tuple[int, int | None], RuleInForce] = {}
     result: dict[int, dict[str, list[RuleInForce]]] = {}
     for store_id, overrides in own.items():
         by_trigger = result[store_id] = {}
         for rule in (group | overrides).values():
             if rule.is_active:
-                if rule.pk not in made:
-                    made[rule.pk] = RuleInForce.of(rule, period, working_days)
-                by_trigger.setdefault(rule.trigger, []).append(made[rule.pk])
+                returned = returns.get((rule.pk, store_id))
+                key = (rule.pk, returned.pk if returned else None)
+                if key not in made:
+                    made[key] = RuleInForce.of(rule, period, working_days, returned)
+                by_trigger.setdefault(rule.trigger, []).append(made[key])
     return result

@@ -211,6 +211,7 @@ class QueueForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.points = list(points)
+        self.persons = persons
         self.on = on
         self.zone = ZoneInfo(time_zone)
         choice_field(self, "touch_points").choices = [(point.pk, point.rule.code) for point in self.points]
@@ -228,7 +229,7 @@ class QueueForm(forms.Form):
     @property
     def has_persons(self) -> bool:
         """Whether there is a number besides the customer's own."""
-        return len(list(choice_field(self, "person").choices)) > 1
+        return any(person.mobile for person in self.persons())
 
     @property
     def typed(self) -> list[tuple[str, str]]:

@@ -15,13 +15,17 @@ PLAN_AT = time(2)
 def stores_to_plan(*, now: datetime) -> list[tuple[Store | None, date]]:
     """Return the stores and local days that are to be planned now; the store is None where it is all of them at once.
 
-    A day is to be planned from 02:00 of the store's own clock on, until a run of it has completed.
+    A day is to be planned from 02:00 of the store's own clock on, until a run of it has completed that began on the day
+    itself: one made ahead could not know what would change until then.
     """
     stores = list(Store.objects.active().order_by("pk"))
     due: list[tuple[Store, date]] = []
     for store in stores:
         local = now.astimezone(ZoneInfo(store.time_zone))
-        if local.time() >= PLAN_AT and not completed_runs(store).filter(business_date=local.date()).exists():
+        runs = completed_runs(store).filter(
+            business_date=local.date(), started_at__gte=datetime.combine(local, time(0), local.tzinfo)
+        )
+        if local.time() >= PLAN_AT and not runs.exists():
             due.append((store, local.date()))
     return _together(due, of=stores)
 

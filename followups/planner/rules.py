@@ -18,16 +18,6 @@ class Window:
     early_days: int
     late_days: int
     shift: str
-    channels: int = 1
-    turn_every: int = 0
-    turns_by_month: bool = False
-
-    def turn(self, nominal: date) -> int:
-        """Return which of the channels comes first: another one each time, for rules that rotate them."""
-        if not self.turn_every:
-            return 0
-        count = nominal.year * 12 + nominal.month if self.turns_by_month else nominal.toordinal()
-        return count // self.turn_every % self.channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +31,6 @@ class Hit:
     due_on: date
     opens_on: date
     closes_on: date
-    turn: int
 
 
 def due_date(nominal: date, *, anchor: date, shift: str, calendar: WorkCalendar) -> date:
@@ -69,7 +58,6 @@ def hits(nominals: Iterable[Nominal], window: Window, calendar: WorkCalendar) ->
             due_on=due,
             opens_on=due - timedelta(days=window.early_days),
             closes_on=due + timedelta(days=window.late_days),
-            turn=window.turn(nominal.nominal_on),
         )
 
 

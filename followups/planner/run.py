@@ -3,9 +3,10 @@
 One transaction does all of it: a run that is killed leaves nothing half done, and the next one does the whole again.
 """
 
+import copy
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from core.models import JobRun
 from core.queries import work_calendar
 from core.rules import WorkCalendar
 from customers.models import Customer
-from followups.models import CareRule
+from followups.models import CareRule, RuleReturn
 from followups.planner import sql, upkeep
 from followups.planner.rules import Hit, Horizon, Window, hits
 from followups.planner.runs import (
@@ -104,13 +105,18 @@ def effective_rules(stores: Sequence[Store]) -> list[EffectiveRule]:
             group[rule.code] = rule
         else:
             own[rule.code][rule.store_id] = rule
+    returns: dict[int, dict[int, date]] = defaultdict(dict)
+    for returned in RuleReturn.objects.order_by("pk"):
+        returns[returned.rule_id][returned.store_id] = returned.returned_on
     found: list[EffectiveRule] = []
     for code in dict.fromkeys([*group, *own]):
         replaced = own.get(code, {})
         if code in group and group[code].is_active:
-            store_ids = tuple(store.pk for store in stores if store.pk not in replaced)
-            if store_ids:
-                found.append(EffectiveRule(group[code], group[code].pk, store_ids))
+            following = [store.pk for store in stores if store.pk not in replaced]
+            for since, store_ids in _by_return(following, returns[group[code].pk]).items():
+                rule = copy.copy(group[code])
+                rule.active_from = max(filter(None, (rule.active_from, since)), default=None)
+                found.append(EffectiveRule(rule, rule.pk, store_ids))
         for store in stores:
             own_rule = replaced.get(store.pk)
             if own_rule is not None and own_rule.is_active:
@@ -119,15 +125,21 @@ def effective_rules(stores: Sequence[Store]) -> list[EffectiveRule]:
     return sorted(found, key=lambda each: (each.rule.priority, each.rule.position, each.rule.pk))
 
 
+def _by_return(store_ids: Iterable[int], returns: Mapping[int, date]) -> dict[date | None, tuple[int, ...]]:
+    """Return the stores by the day since which they follow the group again; None for those that always did."""
+    found: dict[date | None, tuple[int, ...]] = {}
+    for store_id in store_ids:
+        since = returns.get(store_id)
+        found[since] = (*found.get(since, ()), store_id)
+    return found
+
+
 def window_of(rule: CareRule) -> Window:
     """Return the window of a rule as its pure form."""
     return Window(
         early_days=rule.early_days,
         late_days=rule.late_days,
         shift=rule.shift,
-        channels=len(rule.channels),
-        turn_every=(rule.repeat_every or 1) if rule.rotates_channels else 0,
-        turns_by_month=rule.offset_unit == "months",
     )
 
 
@@ -235,14 +247,18 @@ def _plan(scope: Scope, stores: Sequence[Store], *, since: date | None) -> PlanR
     changed = upkeep.note_changed(scope, since=changed_since) if changed_since else 0
     if new := [store_id for store_id, run in latest.items() if run is None]:
         changed += upkeep.note_live(new)
+    altered = _altered_codes(changed_since) if changed_since else set()
+    if altered:
+        # What such a rule promised before and promises no more ends for everybody, not just for those who have changed.
+        changed += upkeep.note_promised(scope, [each.identity for each in rules if each.rule.code in altered])
     if changed:
         _reconcile_changed(rules, scope, calendar, result)
     if last is not None and changed_since is not None:
         # A day without a run is caught up; the same day again is looked at again.
         opened = replace(everything, opens_from=min(last.business_date + timedelta(days=1), on))
-        changed_codes = _changed_codes(rules, since=changed_since)
+        is_calendar_changed = _is_calendar_changed(changed_since)
         for each in rules:
-            if each.rule.code not in changed_codes:
+            if each.rule.code not in altered and not is_calendar_changed:
                 looks[each.rule.pk] = [(opened, False)] + ([(everything, True)] if changed else [])
 
     upkeep.release_orphans(scope)
@@ -259,15 +275,15 @@ def _plan(scope: Scope, stores: Sequence[Store], *, since: date | None) -> PlanR
     return result
 
 
-def _changed_codes(rules: Sequence[EffectiveRule], *, since: datetime) -> set[str]:
-    """Return the codes of rules whose open windows must all be looked at again: they changed, or the calendar did."""
-    if apps.get_model("core", "CalendarDayEvent").objects.filter(pgh_created_at__gte=since).exists():
-        return {each.rule.code for each in rules}
-    return set(
-        apps.get_model("followups", "CareRuleEvent")
-        .objects.filter(pgh_created_at__gte=since)
-        .values_list("code", flat=True)
-    )
+def _altered_codes(since: datetime) -> set[str]:
+    """Return the codes of rules that were changed, for whatever store: all their open windows are looked at again."""
+    events = apps.get_model("followups", "CareRuleEvent").objects.filter(pgh_created_at__gte=since)
+    return set(events.values_list("code", flat=True))
+
+
+def _is_calendar_changed(since: datetime) -> bool:
+    """Tell whether working days changed, and with them the windows of every rule."""
+    return apps.get_model("core", "CalendarDayEvent").objects.filter(pgh_created_at__gte=since).exists()
 
 
 def _calendar(first: date, last: date) -> WorkCalendar:

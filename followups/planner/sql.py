@@ -54,12 +54,12 @@ def compiled(queryset: QuerySet) -> Sql:
 
 
 def hits_sql(hits: Sequence[Hit], key_type: str) -> Sql:
-    """Return the hits as rows ``key, step, anchor_on, nominal_on, due_on, opens_on, closes_on, turn``."""
+    """Return the hits as rows ``key, step, anchor_on, nominal_on, due_on, opens_on, closes_on``."""
     columns: list[list[Any]] = [list(column) for column in zip(*map(_values, hits), strict=True)]
     return Sql(
         f"SELECT * FROM unnest(%s::{key_type}[], %s::smallint[], %s::date[], %s::date[], %s::date[], %s::date[],"
-        " %s::date[], %s::smallint[])"
-        " AS h(key, step, anchor_on, nominal_on, due_on, opens_on, closes_on, turn)",
+        " %s::date[])"
+        " AS h(key, step, anchor_on, nominal_on, due_on, opens_on, closes_on)",
         columns,
     )
 
@@ -73,7 +73,6 @@ def _values(hit: Hit) -> tuple[Any, ...]:
         hit.due_on,
         hit.opens_on,
         hit.closes_on,
-        hit.turn,
     )
 
 
@@ -115,24 +114,91 @@ def _in_force(rule: CareRule, store_ids: Sequence[int]) -> Sql:
     )
 
 
-def _channel(rule: CareRule) -> Sql:
-    """The channel: the preferred one where the rule has it, else the rule's first (or next) that is not refused."""
-    channels = list(rule.channels)
-    in_turn = "(u.n - 1 - d.turn + %s) %% %s"
+def _is_limited(rule: CareRule) -> bool:
+    """Whether its messages count among the marketing messages of which there may be only so many (domain §3.6, 3)."""
+    return rule.care_class == CareClass.MARKETING and not rule.ignores_gap
+
+
+def _facts_for_channel(rule: CareRule, identity: int, on: date) -> Sql:
+    """The joins that tell what the channel hangs on besides the customer's wishes.
+
+    ``last.n`` is the place among the rule's channels by which the customer was contacted for it the last time, as it
+    was done or at least planned; ``rest.until`` the day on which the next marketing message may go out.
+    """
+    sql = Sql("")
     if rule.rotates_channels:
-        usual, usual_params, order = "(%s::text[])[1 + d.turn]", [channels], in_turn
+        channels = list(rule.channels)
+        sql.text += """
+    LEFT JOIN LATERAL (
+        SELECT COALESCE(array_position(%s::text[], l.channel::text), array_position(%s::text[], t.channel::text)) AS n
+        FROM followups_touchpoint t LEFT JOIN followups_contactlog l ON l.id = t.settled_by_id
+        WHERE t.rule_id = %s AND t.customer_id = c.id AND t.nominal_on < d.nominal_on
+          AND t.status NOT IN ('suppressed', 'cancelled')
+        ORDER BY t.nominal_on DESC LIMIT 1
+    ) last ON true"""
+        sql.params += [channels, channels, identity]
+    if _is_limited(rule):
+        sql.text += """
+    LEFT JOIN LATERAL (
+        SELECT GREATEST(max(l.contact_on) + 7, (array_agg(l.contact_on ORDER BY l.contact_on DESC))[4] + 30) AS until
+        FROM followups_contactlog l
+        WHERE l.customer_id = c.id AND l.is_marketing_message AND l.contact_on > %s::date - 30
+    ) rest ON true"""
+        sql.params.append(on)
+    return sql
+
+
+def _channel(rule: CareRule, on: date) -> Sql:
+    """The channel: the preferred one where the rule has it, else the rule's first that is not refused.
+
+    A rule that varies its channels takes the one after the last (domain §2.5: "each time"); where marketing messages
+    have to rest, what is spoken comes first.
+    """
+    channels = list(rule.channels)
+    order: list[str] = []
+    params: list[Any] = []
+    if _is_limited(rule):
+        order.append("COALESCE(rest.until > %s AND u.channel = ANY(%s::text[]), false)")
+        params += [on, list(MESSAGES)]
+    if rule.rotates_channels:
+        order.append("(u.n - 1 - COALESCE(last.n, 0) + %s) %% %s")
+        params += [len(channels), len(channels)]
     else:
-        usual = "CASE WHEN c.preferred_channel = ANY(%s::text[]) THEN c.preferred_channel ELSE (%s::text[])[1] END"
-        usual_params, order = [channels, channels], f"u.channel = c.preferred_channel DESC, {in_turn}"
+        order.append("u.channel = c.preferred_channel DESC, u.n")
+    chosen = Sql(
+        "(SELECT u.channel FROM unnest(%s::text[]) WITH ORDINALITY u(channel, n)"
+        f" WHERE u.channel <> ALL(c.refused_channels) ORDER BY {', '.join(order)} LIMIT 1)",
+        [channels, *params],
+    )
+    if rule.rotates_channels or _is_limited(rule):
+        return chosen
+    # Most have refused nothing: no list has to be gone through for them.
     return Sql(
-        f"CASE WHEN c.refused_channels = '{{}}' THEN {usual}"
-        " ELSE (SELECT u.channel FROM unnest(%s::text[]) WITH ORDINALITY u(channel, n)"
-        f" WHERE u.channel <> ALL(c.refused_channels) ORDER BY {order} LIMIT 1) END",
-        [*usual_params, channels, len(channels), len(channels)],
+        "CASE WHEN c.refused_channels = '{}' THEN CASE WHEN c.preferred_channel = ANY(%s::text[])"
+        f" THEN c.preferred_channel ELSE (%s::text[])[1] END ELSE {chosen.text} END",
+        [channels, channels, *chosen.params],
     )
 
 
-def _reason(rule: CareRule) -> Sql:
+def _not_before(rule: CareRule, on: date) -> Sql:
+    """Until when a contact that may still be made in its window waits: for the gap, and for the next message."""
+    if rule.handling != Handling.CONTACT:
+        return Sql("NULL::timestamptz")
+    today = "GREATEST(%s::date, d.opens_on)"
+    waits = Sql("GREATEST(NULL::date")
+    if not rule.ignores_gap and rule.priority > 1:
+        waits.text += (
+            f", CASE WHEN c.last_proactive_contact_on + s.gap_days > {today}"
+            " THEN c.last_proactive_contact_on + s.gap_days END"
+        )
+        waits.params.append(on)
+    if _is_limited(rule):
+        waits.text += f", CASE WHEN ch.channel = ANY(%s::text[]) AND rest.until > {today} THEN rest.until END"
+        waits.params += [list(MESSAGES), on]
+    return Sql(f"{waits.text})::timestamp AT TIME ZONE s.time_zone", waits.params)
+
+
+def _reason(rule: CareRule, on: date) -> Sql:
     """Why the contact is not made: the first of domain §3.6, 1 to 5 that applies, or the empty string."""
     if rule.handling in (Handling.FORM, Handling.LIST):
         return Sql("''")  # nobody is contacted
@@ -153,21 +219,15 @@ def _reason(rule: CareRule) -> Sql:
     if rule.covered_days:
         when.append("WHEN c.last_effective_contact_on BETWEEN d.nominal_on - %s AND d.closes_on THEN 'recent_contact'")
         params.append(rule.covered_days)
-    if not rule.ignores_gap:
-        if rule.priority > 1:
-            when.append(
-                "WHEN c.last_proactive_contact_on BETWEEN d.closes_on - s.gap_days + 1 AND d.closes_on"
-                " THEN 'contact_gap'"
-            )
-        if marketing:
-            sent = (
-                "SELECT count(*) FROM followups_contactlog l WHERE l.customer_id = c.id"
-                " AND l.is_marketing_message AND l.contact_on > %s::date - "
-            )
-            when.append(
-                f"WHEN ch.channel = ANY(%s::text[]) AND (({sent}7) >= 1 OR ({sent}30) >= 4) THEN 'message_limit'"
-            )
-            params += [list(MESSAGES), None, None]
+    if not rule.ignores_gap and rule.priority > 1:
+        when.append(
+            "WHEN c.last_proactive_contact_on BETWEEN d.closes_on - s.gap_days + 1 AND d.closes_on THEN 'contact_gap'"
+        )
+    if _is_limited(rule):
+        # It waits where the window allows it.
+        last_day = "d.closes_on" if rule.handling == Handling.CONTACT else "%s::date"
+        when.append(f"WHEN ch.channel = ANY(%s::text[]) AND rest.until > {last_day} THEN 'message_limit'")
+        params += [list(MESSAGES)] if rule.handling == Handling.CONTACT else [list(MESSAGES), on]
     return Sql(f"CASE {' '.join(when)} ELSE '' END", params)
 
 
@@ -183,17 +243,11 @@ def insert_rule(
     """
     demand = demanded_from(arm, hits, among=CHANGED if changed_only else None)
     in_force = _in_force(rule, scope.store_ids)
-    channel = _channel(rule)
-    reason = _reason(rule)
-    reason.params = [scope.on if param is None else param for param in reason.params]
+    facts = _facts_for_channel(rule, identity, scope.on)
+    channel = _channel(rule, scope.on)
+    reason = _reason(rule, scope.on)
     owner = OWNER_COLUMNS.get(Role(rule.owner_role))
-    may_wait = not rule.ignores_gap and rule.priority > 1 and rule.handling == Handling.CONTACT
-    not_before = (
-        "CASE WHEN c.last_proactive_contact_on + s.gap_days > GREATEST(%s::date, d.opens_on)"
-        " THEN (c.last_proactive_contact_on + s.gap_days)::timestamp AT TIME ZONE s.time_zone END"
-        if may_wait
-        else "NULL::timestamptz"
-    )
+    not_before = _not_before(rule, scope.on)
     affected = (
         ", affected AS (INSERT INTO care_affected (customer_id) SELECT customer_id FROM added WHERE status = 'open')"
         if rule.handling == Handling.CONTACT
@@ -206,10 +260,10 @@ def insert_rule(
            d.nominal_on, d.due_on, d.opens_on, d.closes_on, COALESCE(ch.channel, '') AS channel,
            {"CASE WHEN w.user_id IS DISTINCT FROM d.c_avoid THEN w.user_id END" if owner else "NULL::bigint"}
                AS assignee_id,
-           {reason.text} AS reason, {not_before} AS not_before
+           {reason.text} AS reason, {not_before.text} AS not_before
     FROM demand d
     JOIN customers_customer c ON c.id = d.c_customer
-    JOIN accounts_store s ON s.id = c.store_id
+    JOIN accounts_store s ON s.id = c.store_id{facts.text}
     CROSS JOIN LATERAL (SELECT {channel.text} AS channel) ch
     {f"LEFT JOIN care_at_work w ON w.user_id = {owner} AND w.store_id = c.store_id" if owner else ""}
     WHERE {in_force.text}
@@ -222,7 +276,7 @@ def insert_rule(
         due_on, opens_on, closes_on, %s, %s, channel, assignee_id,
         CASE WHEN reason <> '' THEN 'suppressed' WHEN closes_on < %s THEN 'missed' ELSE 'open' END,
         CASE WHEN reason = '' AND closes_on < %s THEN 'window_passed' ELSE reason END,
-        not_before, 0,
+        CASE WHEN reason = '' THEN not_before END, 0,
         CASE WHEN reason <> '' OR closes_on < %s THEN %s::date END, %s
     FROM demanded ORDER BY customer_id
     ON CONFLICT DO NOTHING
@@ -235,7 +289,8 @@ FROM added""",
         [
             *demand.params,
             *reason.params,
-            *([scope.on] if may_wait else []),
+            *not_before.params,
+            *facts.params,
             *channel.params,
             *in_force.params,
             identity,

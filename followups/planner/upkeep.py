@@ -59,6 +59,16 @@ def note_live(store_ids: list[int]) -> int:
     ).rowcount()
 
 
+def note_promised(scope: Scope, rule_ids: list[int]) -> int:
+    """List everybody of the stores to whom one of the rules has something promised now; return how many were added."""
+    return Sql(
+        "INSERT INTO care_changed SELECT DISTINCT t.customer_id FROM followups_touchpoint t"
+        " WHERE t.rule_id = ANY(%s) AND t.store_id = ANY(%s) AND t.status IN ('open', 'merged') AND t.closed_on IS NULL"
+        " ON CONFLICT DO NOTHING",
+        [rule_ids, list(scope.store_ids)],
+    ).rowcount()
+
+
 def note_customers(scope: Scope, customer_ids: list[int]) -> int:
     """List given customers of the stores as changed; return how many."""
     return Sql(

@@ -223,7 +223,7 @@ def rule_override_remove(request: StaffRequest, pk: int) -> HttpResponse:
         }
         return render(request, "followups/rule_override_remove.html", context)
     try:
-        remove_store_rule(rule=rule, by=request.user)
+        remove_store_rule(rule=rule, by=request.user, on=_business_date(rule))
     except NotAStoreRule:
         raise Http404 from None
     text = _("%(store)s follows the group's rule %(code)s again.")

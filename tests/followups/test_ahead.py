@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_nine_in_the_morni
 
 DAY, AHEAD, BIRTHDAYS = "/", "/ahead/", "/birthdays/"
 HTMX = {"hx-request": "true"}
-AHEAD_QUERIES = 19
+AHEAD_QUERIES = 20
 
 
 @pytest.fixture

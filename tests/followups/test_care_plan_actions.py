@@ -141,20 +141,20 @@ def test_only_a_rule_of_the_group_can_be_taken_over(rule, store, other_store, ge
 
 def test_removing_the_own_rule_returns_to_the_groups(rule, store, general_manager):
     own = create_store_rule(rule=rule, store=store, by=general_manager)
-    assert remove_store_rule(rule=own, by=general_manager) == rule
+    assert remove_store_rule(rule=own, by=general_manager, on=TODAY) == rule
     assert list(CareRule.objects.filter(code=rule.code)) == [rule]
 
 
 def test_a_rule_of_the_group_is_not_removed(rule, general_manager):
     with pytest.raises(NotAStoreRule):
-        remove_store_rule(rule=rule, by=general_manager)
+        remove_store_rule(rule=rule, by=general_manager, on=TODAY)
     assert saved(rule) == rule
 
 
 def test_a_rule_that_only_the_store_has_is_not_removed(store, general_manager):
     own = CareRuleFactory(store=store)
     with pytest.raises(NotAStoreRule):
-        remove_store_rule(rule=own, by=general_manager)
+        remove_store_rule(rule=own, by=general_manager, on=TODAY)
 
 
 # --- Limits -------------------------------------------------------------------------------------------------------

@@ -219,6 +219,68 @@ def test_vip_contacts_vary_the_channel_each_time():
     assert all(one != other for one, other in itertools.pairwise(channels))
 
 
+def test_a_vip_reached_early_is_contacted_in_another_way_the_next_time():
+    only("TV")
+    vip = CustomerFactory(entered_on=date(2026, 9, 1), tier=Tier.VIP)
+    used = [Channel.WECHAT, Channel.PHONE, Channel.PHONE]
+    for channel in used:
+        point = None
+        on = date(2026, 9, 1)
+        while point is None:
+            plan_care(on=on)
+            point = TouchPoint.objects.filter(status="open").first()
+            on += timedelta(days=1)
+        log = ContactLogFactory(customer=vip, on=on, channel=channel)
+        TouchPoint.objects.filter(pk=point.pk).update(status="done", closed_on=on, settled_by=log)
+        Customer.objects.filter(pk=vip.pk).update(last_effective_contact_on=on)
+
+    # Proposed: the first of the plan, then each time the one after the channel that was really used.
+    assert rows("channel") == [(Channel.PHONE,), (Channel.VISIT,), (Channel.WECHAT,)]
+
+
+def written_to(customer, *days_ago):
+    for ago in days_ago:
+        ContactLogFactory(
+            customer=customer, on=MONDAY - timedelta(days=ago), channel=Channel.SMS, is_marketing_message=True
+        )
+
+
+def test_who_had_a_marketing_message_this_week_is_called_instead():
+    only("M3k")
+    CareRule.objects.filter(code="M3k").update(care_class="M", channels=["sms", "phone"])
+    vehicle, other = car(delivery=date(2026, 8, 23)), car(delivery=date(2026, 8, 23))
+    written_to(vehicle.owner, 6)
+    written_to(other.owner, 7)
+    plan_care(on=MONDAY)
+    assert rows("customer_id", "channel", "status", "not_before") == [
+        (vehicle.owner_id, Channel.PHONE, "open", None),
+        (other.owner_id, Channel.SMS, "open", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("late_days", "days_ago", "expected"),
+    [
+        (7, (6,), ("open", "", date(2026, 11, 24))),
+        (7, (29, 20, 14, 8), ("open", "", date(2026, 11, 24))),
+        (7, (25, 20, 14, 8), ("open", "", date(2026, 11, 28))),
+        (4, (25, 20, 14, 8), ("suppressed", "message_limit", None)),
+        (0, (6,), ("suppressed", "message_limit", None)),
+    ],
+)
+def test_a_message_waits_for_its_turn_where_the_window_allows_it(late_days, days_ago, expected):
+    only("M3k")
+    CareRule.objects.filter(code="M3k").update(
+        care_class="M", channels=["sms", "wechat"], early_days=0, late_days=late_days
+    )
+    vehicle = car(delivery=date(2026, 8, 23))
+    written_to(vehicle.owner, *days_ago)
+    plan_care(on=MONDAY)
+    ((status, reason, until),) = rows("status", "reason", "not_before")
+    here = until and until.astimezone(ZoneInfo("Asia/Shanghai"))
+    assert (status, reason, here and here.date()) == expected
+
+
 def test_what_falls_together_becomes_one_contact_led_by_the_most_urgent():
     only("M12k", "IS3", "PE")
     vehicle = car(delivery=date(2025, 11, 26), inspection_valid_until=date(2026, 11, 30))
@@ -526,6 +588,7 @@ def test_too_many_marketing_messages_are_not_sent():
     only("TO")
     CareRule.objects.filter(code="TO").update(channels=["sms"], covered_days=None, rotates_channels=False)
     customer = CustomerFactory(entered_on=date(2026, 8, 23), tier=Tier.ORDINARY)
+    CareRule.objects.filter(code="TO").update(early_days=0, late_days=2)
     ContactLogFactory(customer=customer, on=date(2026, 11, 19), is_marketing_message=True, channel=Channel.SMS)
     plan_care(on=MONDAY)
     assert rows("status", "reason") == [("suppressed", "message_limit")]
@@ -569,9 +632,12 @@ def test_what_one_store_alone_did_not_see_is_looked_at_again(store):
     )
 
 
-def test_each_store_is_planned_once_its_own_clock_has_passed_two(store):
+def test_each_store_is_planned_once_its_own_clock_has_passed_two(store, time_machine):
     kashgar = StoreFactory(code="KS01", time_zone="Asia/Urumqi")  # two hours behind
     at = datetime(2026, 11, 23, 2, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
+    time_machine.move_to(at - timedelta(hours=10))
+    plan_care(on=MONDAY, store=store)  # made ahead: it does not know what changes until then
+    time_machine.move_to(at, tick=False)
     assert stores_to_plan(now=at) == [(store, MONDAY)]
     plan_care(on=MONDAY, store=store)
     assert stores_to_plan(now=at) == []
