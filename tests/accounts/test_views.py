@@ -197,9 +197,7 @@ def test_a_button_pressed_after_the_session_ended_leads_back_to_its_page(client,
     assert response.url == f"{reverse('account_login')}?{urlencode({'next': page}, safe='/')}"
 
 
-def test_the_language_switch_on_the_answer_of_a_button_leads_to_the_page_with_the_button(
-    as_user, general_manager
-):
+def test_the_language_switch_on_the_answer_of_a_button_leads_to_the_page_with_the_button(as_user, general_manager):
     page = reverse("followups:store_limits")
     button = reverse("followups:store_limits_edit", args=[general_manager.memberships.get().store_id])
 
