@@ -436,7 +436,7 @@ INSERT INTO hand_affected SELECT customer_id FROM made WHERE status = 'open' {"A
             priority=3,
             cls="M",
             vehicle="NULL::bigint",
-            floor="GREATEST(g.care_from, g.forecast_since, c.last_delivery_since,"
+            floor="GREATEST(g.care_from, g.forecast_since, c.last_visit_since, c.last_delivery_since,"
             " (SELECT max(o.ended_on) FROM vehicles_ownership o WHERE o.customer_id = c.id))",
         )
         owner_by = (

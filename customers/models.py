@@ -51,10 +51,10 @@ def _staff_key(label: "StrOrPromise", related_name: str) -> models.ForeignKey:
 class Customer(ChangeStamped):
     """A person or organisation that the store looks after (domain §1.1).
 
-    ``salutation_since``, ``birthday_since``, ``tier_since`` and ``last_delivery_since`` say since when the store has
-    known: a contact whose window ended before could not be promised. The dates ``last_…_on`` are facts kept by actions;
-    the planner reads them because a night over a million customers cannot read their histories. ``silent_since_on`` is
-    the later of last visit and last delivery: who drives a new car home has not been silent.
+    ``salutation_since``, ``birthday_since``, ``tier_since``, ``last_visit_since`` and ``last_delivery_since`` say since
+    when the store has known: a contact whose window ended before could not be promised. The dates ``last_…_on`` are
+    facts kept by actions; the planner reads them because a night over a million customers cannot read their histories.
+    ``silent_since_on`` is the later of last visit and last delivery: who drives a new car home has not been silent.
     """
 
     store = models.ForeignKey(Store, verbose_name=_("store"), on_delete=models.PROTECT, related_name="customers")
@@ -147,6 +147,9 @@ class Customer(ChangeStamped):
     last_effective_contact_on = models.DateField(_("last effective contact"), null=True, blank=True)
     last_proactive_contact_on = models.DateField(_("last contact by us"), null=True, blank=True)
     last_visit_on = models.DateField(_("last visit"), null=True, blank=True)
+    last_visit_since = models.DateField(
+        _("last visit known since"), null=True, blank=True, editable=False, help_text=_("Empty: since the customer is.")
+    )
     last_delivery_on = models.DateField(_("last delivery"), null=True, blank=True)
     last_delivery_since = models.DateField(
         _("last delivery known since"),

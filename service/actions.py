@@ -168,12 +168,14 @@ def refresh_visit_facts(vehicle_ids: Iterable[int], *, on: date) -> int:
         )
         cursor.execute(
             """
-            UPDATE customers_customer AS customer SET last_visit_on = visit.last_visit_on
+            UPDATE customers_customer AS customer
+            SET last_visit_on = visit.last_visit_on, last_visit_since = visit.known_since
             FROM (
-                SELECT work.customer_id, max(work.handed_over_on) AS last_visit_on
+                SELECT work.customer_id, max(work.handed_over_on) AS last_visit_on,
+                       (array_agg(work.known_since ORDER BY work.handed_over_on DESC, work.id DESC))[1] AS known_since
                 FROM service_workorder AS work
                 WHERE work.customer_id IN (SELECT customer_id FROM service_workorder WHERE vehicle_id = ANY(%s))
-                  AND work.job_type <> %s
+                  AND work.handed_over_on IS NOT NULL AND work.job_type <> %s
                 GROUP BY work.customer_id
             ) AS visit
             WHERE customer.id = visit.customer_id

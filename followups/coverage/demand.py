@@ -599,8 +599,10 @@ class Demand:
         """Owners, so long after the last visit or the last delivery; not before a first service is long overdue."""
         visits, garage, gone = self._visits(), self._garage(), self._ended_ownerships()
         columns = ("pk", "store", "entered_on", "created_at")
-        facts = ("last_visit_on", "last_delivery_on", "last_delivery_since", "changed_at")
-        for *row, visited_on, delivered_on, delivery_since, changed_at in stream(self._customers(), *columns, *facts):
+        told = ("last_visit_on", "last_visit_since", "last_delivery_on", "last_delivery_since", "changed_at")
+        for *row, visited_on, visit_since, delivered_on, delivery_since, changed_at in stream(
+            self._customers(), *columns, *told
+        ):
             customer, store, entered_on, made_at = row
             cars, orders, ends = garage.of(customer), visits.of(customer), gone.of(customer)
             if not cars:
@@ -608,7 +610,12 @@ class Demand:
             nights = self.nights[store]
             anchors = [self._visit_anchor(nights, *order[1:]) for order in orders]
             if visited_on is not None and (not orders or visited_on > max(order[1] for order in orders)):
-                anchors.append(Anchor(visited_on, visited_on, nights.midnight(visited_on), made_at))
+                # Told by a file, without an order; the last of them at the last change of the customer at the latest.
+                learnt_at = changed_at if visit_since else made_at
+                day = max(visited_on, visit_since or visited_on)
+                anchors.append(
+                    Anchor(visited_on, day, nights.midnight(visited_on), learnt_at, floor=visit_since or date.min)
+                )
             anchors += self._delivery_anchors(cars, delivered_on, delivery_since, made_at, changed_at)
             first_due = [car[4] for car in cars if car[5] == ServiceKind.FIRST and car[4] is not None]
             # A car or a forecast that is no more may have kept the planner from calling them silent before.

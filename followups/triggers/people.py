@@ -205,8 +205,8 @@ class RegularFollowUp(Trigger):
 class Silence(Trigger):
     """Neither a visit nor a new car for months (DW), and not before a first service that is open is long overdue.
 
-    Whatever else keeps or kept somebody from being called silent is known since a day as well: the last delivery, the
-    forecast of a service, a car that went.
+    Whatever else keeps or kept somebody from being called silent is known since a day as well: the last visit and
+    delivery, the forecast of a service, a car that went.
     """
 
     code = "silence"
@@ -229,7 +229,7 @@ class Silence(Trigger):
             customer="owner_id",
             key=F("owner__silent_since_on"),
             floor="driver_since",
-            known=Greatest("owner__last_delivery_since", "forecasts_since", "garage_since"),
+            known=Greatest("owner__last_visit_since", "owner__last_delivery_since", "forecasts_since", "garage_since"),
             start=F("silent_from"),
         )
         anchors = Customer.objects.order_by().values(c_key=F("silent_since_on"))

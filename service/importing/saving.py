@@ -123,6 +123,9 @@ def _save_customers(batch: Batch, *, on: date) -> None:
         if "salutation" in entry.changed:  # said by the file, or by the ID number that it brought
             entry.instance.salutation_since = on
             entry.changed.add("salutation_since")
+        if "last_visit_on" in entry.changed:
+            entry.instance.last_visit_since = on
+            entry.changed.add("last_visit_since")
     _update_by_fields(known)
 
 

@@ -463,6 +463,22 @@ def test_a_visit_that_is_entered_late_wakes_nobody_for_the_time_before():
     assert _counts(date(2026, 10, 12)) == (1, 0, 0)
 
 
+def test_a_last_visit_that_a_file_tells_late_wakes_nobody_for_the_time_before(tmp_path, store):
+    only("DW")
+    customer = CustomerFactory(store=store, entered_on=JANUARY)
+    vehicle = _new_car(customer, care_from=JANUARY, delivery_on=date(2022, 1, 10))
+    _nights(date(2026, 7, 10), date(2026, 7, 20), AUGUST)
+    path = tmp_path / "customers.csv"
+    path.write_text(
+        f"姓名,手机号码,车架号,最近来店日期\n{customer.name},{customer.mobile},{vehicle.vin},2026-01-12\n",
+        encoding="utf-8",
+    )
+    assert import_customers(path=path, store=store, on=AUGUST, by=None).customers_updated == 1
+    _nights(date(2026, 8, 4), date(2026, 10, 12))
+    assert rows("nominal_on") == [(date(2026, 10, 12),)]
+    assert _counts(date(2026, 10, 12)) == (1, 0, 0)
+
+
 def test_tier_contacts_count_from_the_entry_again_since_the_only_car_has_gone():
     only("TO")
     customer = CustomerFactory(entered_on=JANUARY)
