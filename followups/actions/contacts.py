@@ -273,6 +273,7 @@ def _tell_of_number(card: Card, mobile: str, whose: ContactPerson | None) -> Non
     if whose is not None:
         # A wrong number of theirs says nothing of the organisation's own; who corrects it reads so in the task.
         if mobile:
+            close_number_corrections(customer_ids=[card.customer.pk], person=whose.pk, now=card.now, by=card.by)
             correct_person_number(person=whose, mobile=mobile, by=card.by)
     elif mobile:
         close_number_corrections(customer_ids=[card.customer.pk], now=card.now, by=card.by)
@@ -308,18 +309,9 @@ def _add_next_steps(card: Card, log: ContactLog, *, is_number_corrected: bool, w
     if made is not None and not is_number_corrected and made not in {draft.kind for draft in drafts}:
         drafts.append(NextStepDraft(made, detail=log.note))
     if whose is not None:
-        # The desk that corrects it has to know whose number it is.
-        drafts = [
-            replace(draft, detail=f"{whose}: {draft.detail}".rstrip(": "))
-            if draft.kind == NextStepKind.NUMBER_CORRECTION
-            else draft
-            for draft in drafts
-        ]
+        drafts = [_about_person(draft, whose) for draft in drafts]
     if CORRECTIONS.intersection(draft.kind for draft in drafts):
-        # A correction that is already asked for is not asked for twice, unless there is more to say about it.
-        asked = NextStep.objects.filter(customer=card.customer, kind__in=CORRECTIONS).open()
-        known = set(asked.values_list("kind", flat=True))
-        drafts = [d for d in drafts if d.kind not in known or d.detail.strip() not in ("", log.note)]
+        drafts = _not_asked_for_yet(card, drafts, note=log.note)
     cars = {draft.vehicle for draft in drafts if draft.vehicle is not None}
     if cars and Vehicle.objects.filter(pk__in=cars, owner=card.customer).count() != len(cars):
         raise IncompleteOutcome(_("This car does not belong to the customer."), Need.VEHICLE.value)
@@ -333,7 +325,7 @@ def _add_next_steps(card: Card, log: ContactLog, *, is_number_corrected: bool, w
             kind=draft.kind,
             severity=draft.severity if draft.kind == NextStepKind.COMPLAINT else "",
             wanted_at=draft.wanted_at,
-            detail=(draft.detail.strip() or log.note)[:500],
+            detail=_detail_of(draft, note=log.note),
             payload=_payload_of(draft),
             created_at=card.now,
         )
@@ -353,6 +345,32 @@ def _add_next_steps(card: Card, log: ContactLog, *, is_number_corrected: bool, w
         for step in steps
         if step.kind == NextStepKind.REFERRAL
     )
+
+
+def _about_person(draft: NextStepDraft, person: ContactPerson) -> NextStepDraft:
+    """Say in the correction of a number that it is a contact person's."""
+    if draft.kind != NextStepKind.NUMBER_CORRECTION:
+        return draft
+    return replace(draft, payload={**draft.payload, "person": person.pk, "name": person.name})
+
+
+def _not_asked_for_yet(card: Card, drafts: Sequence[NextStepDraft], *, note: str) -> list[NextStepDraft]:
+    """Leave out corrections that are asked for already and that nothing new is said about."""
+    asked = NextStep.objects.filter(customer=card.customer, kind__in=CORRECTIONS).open()
+    known = {(kind, payload.get("person")) for kind, payload in asked.values_list("kind", "payload")}
+    return [
+        draft
+        for draft in drafts
+        if (draft.kind, draft.payload.get("person")) not in known or draft.detail.strip() not in ("", note)
+    ]
+
+
+def _detail_of(draft: NextStepDraft, *, note: str) -> str:
+    """Return the words of a next step: its own, else the note; a contact person's number is theirs by name."""
+    words = draft.detail.strip() or note
+    if draft.kind == NextStepKind.NUMBER_CORRECTION and "person" in draft.payload:
+        words = f"{draft.payload['name']}: {words}" if words else str(draft.payload["name"])
+    return words[:500]
 
 
 def _payload_of(draft: NextStepDraft) -> dict[str, Any]:

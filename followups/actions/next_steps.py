@@ -10,12 +10,18 @@ from followups.choices import NextStepKind
 from followups.models import NextStep
 
 
-def close_number_corrections(*, customer_ids: Iterable[int], now: datetime, by: User | None) -> int:
-    """Close the open corrections of the customers' numbers; return how many.
+def close_number_corrections(
+    *, customer_ids: Iterable[int], now: datetime, by: User | None, person: int | None = None
+) -> int:
+    """Close the open corrections of the customers' own numbers, or of a contact person's; return how many.
 
     The caller has locked the customers (ADR 0011), so that no contact asks for another one meanwhile.
     """
     waiting = NextStep.objects.filter(customer__in=list(customer_ids), kind=NextStepKind.NUMBER_CORRECTION)
+    if person is None:
+        waiting = waiting.exclude(payload__has_key="person")
+    else:
+        waiting = waiting.filter(payload__person=person)
     return _close(waiting, now=now, by=by)
 
 

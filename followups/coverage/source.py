@@ -1,5 +1,6 @@
 """What every source of demand has in common: the rules of a store, its nights, and how a promise becomes demand."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ class Demanded(NamedTuple):
     last_chance: datetime
 
 
-class Source:
+class Source(ABC):
     """What a part of the plan demands in a period from the customers of some stores."""
 
     def __init__(
@@ -73,6 +74,6 @@ class Source:
     def _customers(self, **filters: Any) -> QuerySet:
         return Customer.objects.filter(status=CustomerStatus.ACTIVE, store__in=self.stores, **filters).order_by("pk")
 
+    @abstractmethod
     def by_trigger(self) -> dict[str, Callable[[str], Iterator[Demanded]]]:
         """Return what yields the demand of a trigger, for each that this source knows."""
-        raise NotImplementedError

@@ -428,7 +428,7 @@ def test_a_new_number_that_nobody_knows_becomes_a_task_once(caller, due):
     assert [step.kind for step in NextStep.objects.all()] == [NextStepKind.NUMBER_CORRECTION]
 
 
-def test_a_contact_persons_number_is_corrected_without_touching_the_organisations(caller, due):
+def test_a_contact_persons_number_is_corrected_without_touching_the_organisations(caller, due, care_specialist):
     customer = due(customer__organisation=True, customer__mobile="13800000001").customer
     person = ContactPersonFactory(customer=customer, name="周敏", mobile="13712345678")
     number = {"outcome": "wrong_number", "person": person.pk}
@@ -443,7 +443,23 @@ def test_a_contact_persons_number_is_corrected_without_touching_the_organisation
     customer.refresh_from_db()
     person.refresh_from_db()
     assert (customer.mobile, customer.is_mobile_wrong, person.mobile) == ("13800000001", False, "13987654321")
-    assert [step.detail for step in NextStep.objects.all()] == ["周敏: 空号"]
+    step = NextStep.objects.get()
+    assert (step.detail, step.done_by) == ("周敏: 空号", care_specialist)
+
+
+def test_each_wrong_number_is_asked_for_once_and_closed_by_its_own(caller, due):
+    customer = due(customer__organisation=True, customer__mobile="13800000001").customer
+    people = [ContactPersonFactory(customer=customer, mobile=f"1371234567{n}") for n in (1, 2)]
+    for days, person in enumerate([people[0].pk, people[0].pk, people[1].pk, ""], start=1):
+        point = due(customer=customer, nominal_on=TODAY - timedelta(days=days))
+        caller.post(address("save", customer), filled(point, also=["number"], person=person))
+
+    point = due(customer=customer, nominal_on=TODAY - timedelta(days=9))
+    caller.post(address("save", customer), filled(point, also=["number"], corrected_mobile="13987654321"))
+
+    steps = NextStep.objects.order_by("pk")
+    assert [step.payload.get("person") for step in steps] == [people[0].pk, people[1].pk, None]
+    assert [step.done_at is not None for step in steps] == [False, False, True]
 
 
 def test_a_person_of_another_customer_is_not_corrected(caller, due):
